@@ -1,0 +1,91 @@
+"""Actions to joint commands within the contract's limits.
+
+The simulator trains with the same limits that the robot enforces, so a limited command is nothing
+that the policy has not seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trirl_robot.contract import PolicyContract
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitedCommand:
+    """A command, and which limits it met; every array has the shape (..., joints)."""
+
+    position: Array
+    """Commanded positions, rad or m."""
+    velocity: Array
+    """Velocity of the command over this cycle, rad/s or m/s."""
+    action_clipped: Mask
+    """The action was outside [-1, 1]."""
+    position_limited: Mask
+    """The wish was outside the position limits."""
+    velocity_limited: Mask
+    """The wish asked for more than the greatest velocity."""
+    acceleration_limited: Mask
+    """The wish asked for more than the greatest acceleration."""
+
+
+class ActionMapping:
+    """Maps actions in [-1, 1] to joint position commands, as a contract describes."""
+
+    def __init__(self, contract: PolicyContract) -> None:
+        (field,) = contract.action
+        self._relative = field.kind == "joint_position_delta"
+        self._scale = np.asarray(field.scale)
+        self._offset = np.asarray(field.offset)
+        self._period_s = contract.control_period_s
+        self._minimum = np.asarray([limit.position_min for limit in contract.limits])
+        self._maximum = np.asarray([limit.position_max for limit in contract.limits])
+        self._velocity = np.asarray([limit.velocity for limit in contract.limits])
+        self._acceleration = np.asarray([limit.acceleration for limit in contract.limits])
+
+    def command(self, action: Array, last_position: Array, last_velocity: Array) -> LimitedCommand:
+        """Return the command for one control cycle: limits of position, velocity, acceleration.
+
+        Args:
+            action: shape (..., joints); clipped to [-1, 1].
+            last_position: command of the cycle before, shape (..., joints), rad or m.
+            last_velocity: velocity of that command, shape (..., joints), rad/s or m/s.
+        """
+        clipped = np.clip(action, -1.0, 1.0)
+        wish = clipped * self._scale + self._offset
+        if self._relative:
+            wish = wish + last_position
+        inside = np.clip(wish, self._minimum, self._maximum)
+        wished_velocity = (inside - last_position) / self._period_s
+        slow = np.clip(wished_velocity, -self._velocity, self._velocity)
+        change = self._acceleration * self._period_s
+        smooth = np.clip(slow, last_velocity - change, last_velocity + change)
+        # a command that cannot brake in time must still not leave the range of the joint
+        position = np.clip(last_position + smooth * self._period_s, self._minimum, self._maximum)
+        return LimitedCommand(
+            position=position,
+            velocity=(position - last_position) / self._period_s,
+            action_clipped=clipped != action,
+            position_limited=inside != wish,
+            velocity_limited=_differs(slow, wished_velocity),
+            acceleration_limited=_differs(smooth, slow),
+        )
+
+    def action_towards(self, position: Array, last_position: Array) -> Array:
+        """Return the action in [-1, 1] whose wish is nearest to `position`, shape (..., joints).
+
+        A teleoperator's commands become actions in this way before they are recorded.
+        """
+        start = last_position if self._relative else 0.0
+        return np.clip((position - start - self._offset) / self._scale, -1.0, 1.0)
+
+
+def _differs(first: Array, second: Array) -> Mask:
+    # limits are compared after a subtraction and a division: ignore their rounding
+    return np.abs(first - second) > 1e-9

@@ -1,0 +1,70 @@
+"""Measured signals to the observation vector, one code path for simulation, recorder and robot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trirl_robot.contract import PolicyContract
+from trirl_robot.kinematics import ForwardKinematics
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signals:
+    """What is known at the start of a control cycle, for one robot or a batch of them."""
+
+    joint_position: Array
+    """Measured positions, shape (..., joints), rad or m."""
+    joint_velocity: Array
+    """Measured velocities, shape (..., joints), rad/s or m/s."""
+    joint_command: Array
+    """Last commanded positions, shape (..., joints), rad or m."""
+    previous_action: Array
+    """Last action, shape (..., actions), in [-1, 1]."""
+    target_position: Array
+    """Target in the base frame, shape (..., 3), m."""
+
+
+class ObservationBuilder:
+    """Builds the observation vector that a contract describes."""
+
+    def __init__(self, contract: PolicyContract) -> None:
+        self._fields = contract.observation
+        self._size = contract.observation_size
+        self._kinematics = (
+            None
+            if contract.kinematics is None
+            else ForwardKinematics(contract.kinematics, contract.joint_names)
+        )
+
+    def build(self, signals: Signals) -> Array:
+        """Return the observation vector.
+
+        Args:
+            signals: see `Signals`; all with the same leading shape.
+
+        Returns:
+            Observation in SI units, shape (..., n), float64.
+        """
+        sources = {
+            "joint_position": signals.joint_position,
+            "joint_velocity": signals.joint_velocity,
+            "joint_command": signals.joint_command,
+            "previous_action": signals.previous_action,
+            "target_position": signals.target_position,
+        }
+        if self._kinematics is not None:
+            end_effector = self._kinematics.end_effector_position(signals.joint_position)
+            sources["end_effector_position"] = end_effector
+            sources["end_effector_to_target"] = signals.target_position - end_effector
+        observation = np.empty((*signals.joint_position.shape[:-1], self._size))
+        start = 0
+        for field in self._fields:
+            part = observation[..., start : start + field.size]
+            np.multiply(sources[field.source], field.scale, out=part)
+            start += field.size
+        return observation
