@@ -6,8 +6,9 @@ valid key; nothing is converted silently except an integer where a number is ask
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import math
+import sys
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -104,9 +105,7 @@ def from_mapping(cls: type[T], data: Mapping[str, Any], where: str) -> T:
     for name, field in fields.items():
         if name in data:
             values[name] = _convert(hints[name], data[name], f"{where}: {name}")
-        elif (
-            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        ):
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise ConfigError(f"{where}: key '{name}' is missing")
     try:
         return cls(**values)
@@ -145,10 +144,8 @@ def _apply_override(data: dict[str, Any], override: str) -> None:
         raise ConfigError(f"override '{override}': the value is not valid YAML") from None
     if isinstance(value, str):
         # PyYAML reads 1e-4 as a string; on a command line that spelling is common
-        try:
+        with contextlib.suppress(ValueError):
             value = float(value)
-        except ValueError:
-            pass
     *parents, last = key.split(".")
     for parent in parents:
         data = data.setdefault(parent, {})
@@ -159,8 +156,6 @@ def _apply_override(data: dict[str, Any], override: str) -> None:
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
     origin = typing.get_origin(hint)
-    if hint is Any:
-        return value
     if origin in (typing.Union, types.UnionType):
         return _convert_union(typing.get_args(hint), value, where)
     if origin is typing.Literal:
@@ -205,11 +200,13 @@ def _convert_tuple(options: tuple[Any, ...], value: Any, where: str) -> tuple[An
 
 
 def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
+    if hint is Any:
+        return value
     if hint is float:
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         _expect(number, "a number", value, where)
-        _expect(math.isfinite(value), "a finite number", value, where)
-        return float(value)
+        _expect(abs(value) <= sys.float_info.max, "a finite number", value, where)
+        return float(value) + 0.0  # -0.0 becomes 0.0: equal numbers must hash alike
     if hint is int:
         integer = isinstance(value, int) and not isinstance(value, bool)
         _expect(integer, "a whole number", value, where)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -36,7 +37,8 @@ ObservationSource = Literal[
 ActionKind = Literal["joint_position_delta", "joint_position"]
 """What an action means: a step from the last commanded position, or a position."""
 
-PER_JOINT_SOURCES = ("joint_position", "joint_velocity", "joint_command")
+PER_JOINT_SOURCES = ("joint_position", "joint_velocity", "joint_command", "previous_action")
+POSITION_SOURCES = ("end_effector_position", "target_position", "end_effector_to_target")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,9 +188,9 @@ class PolicyContract:
 
     def to_json(self) -> str:
         """Return JSON with sorted keys and numbers at full precision."""
-        return json.dumps(
-            to_mapping(self), sort_keys=True, separators=(",", ":"), allow_nan=False
-        )
+        # through the types of the fields, so that 25 and 25.0 give the same text and hash
+        plain = to_mapping(from_mapping(PolicyContract, to_mapping(self), "contract"))
+        return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @property
     def sha256(self) -> str:
@@ -274,12 +276,17 @@ def _problem(c: PolicyContract) -> str | None:
         **{f"action '{f.name}' scale": len(f.scale) for f in c.action},
         **{f"action '{f.name}' offset": len(f.offset) for f in c.action},
         **{f"action '{f.name}' size": f.size for f in c.action},
-        **{f"observation '{f.name}'": f.size for f in c.observation if f.source in PER_JOINT_SOURCES},
+        **{
+            f"observation '{f.name}'": f.size
+            for f in c.observation
+            if f.source in PER_JOINT_SOURCES
+        },
     }
     checks = [
         (joints > 0, "the contract names no joint"),
         (len(set(c.joint_names)) == joints, f"joint names repeat: {', '.join(c.joint_names)}"),
         (len(set(names)) == len(names), f"observation names repeat: {', '.join(names)}"),
+        (len(names) > 0, "the contract names no observation field"),
         (len(c.action) == 1, f"expected one action field, got {len(c.action)}"),
         (c.control_rate_hz > 0, f"control_rate_hz is {c.control_rate_hz}, expected more than 0"),
         (c.history_length == 1, f"history_length is {c.history_length}; only 1 is supported"),
@@ -293,7 +300,9 @@ def _problem(c: PolicyContract) -> str | None:
             "an end-effector field needs kinematics",
         ),
     ]
-    checks += [(n == joints, f"{w} has {n} values for {joints} joints") for w, n in per_joint.items()]
+    checks += [
+        (n == joints, f"{w} has {n} values for {joints} joints") for w, n in per_joint.items()
+    ]
     checks += [
         (
             limit.position_min < limit.position_max and min(limit.velocity, limit.acceleration) > 0,
@@ -301,4 +310,18 @@ def _problem(c: PolicyContract) -> str | None:
         )
         for limit in c.limits
     ]
+    checks += [
+        (f.size == 3, f"observation '{f.name}' is a position and has {f.size} values, expected 3")
+        for f in c.observation
+        if f.source in POSITION_SOURCES
+    ]
+    checks += [(0.0 not in f.scale, f"action '{f.name}' has a scale of 0") for f in c.action]
+    if c.kinematics is not None:
+        checks += [
+            (
+                abs(math.hypot(*screw.axis) - 1.0) < 1e-6,
+                f"kinematics: the axis of '{screw.joint}' is not a unit vector",
+            )
+            for screw in c.kinematics.screws
+        ]
     return next((message for holds, message in checks if not holds), None)
