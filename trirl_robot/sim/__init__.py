@@ -1,0 +1,1 @@
+"""Simulation: robots, scenes, batches of simulations with randomised dynamics, tasks."""
