@@ -1,0 +1,1 @@
+"""Writing policies and rewards as files that a robot can check and run."""
