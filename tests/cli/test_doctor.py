@@ -1,0 +1,86 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from trirl_robot.cli import doctor
+from trirl_robot.cli.doctor import Check
+
+
+def check(status="ok", needed=True, mend=""):
+    return Check(name="Thing", status=status, found="found", needed=needed, mend=mend)
+
+
+def run_with(monkeypatch, checks, *arguments):
+    monkeypatch.setattr(doctor, "CHECKS", tuple(lambda c=c: c for c in checks))
+    return CliRunner().invoke(doctor.command, arguments)
+
+
+@pytest.mark.parametrize(
+    ("checks", "status"),
+    [
+        ([check()], 0),
+        ([check("missing", needed=False), check()], 0),
+        ([check("differs")], 0),
+        ([check(), check("missing")], 1),
+    ],
+)
+def test_the_status_says_whether_the_demo_can_run(monkeypatch, checks, status):
+    assert run_with(monkeypatch, checks).exit_code == status
+    result = run_with(monkeypatch, checks, "--json")
+    assert result.exit_code == status
+    report = json.loads(result.stdout)
+    assert report["ready"] is (status == 0)
+    assert [row["status"] for row in report["checks"]] == [c.status for c in checks]
+
+
+def test_the_table_says_how_to_get_what_is_missing(monkeypatch):
+    result = run_with(monkeypatch, [check("missing", mend="pip install '.[sim]'")])
+    assert "pip install '.[sim]'" in " ".join(result.output.split())
+
+
+def test_declared_packages_are_compared_with_the_tested_versions(monkeypatch):
+    assert {"mujoco", "h5py"} <= set(doctor.required_packages("sim"))
+    assert "click" in doctor.required_packages(None)
+    assert "torch" not in doctor.required_packages(None)
+    assert doctor.packages(None).status == "ok"
+    monkeypatch.setattr(doctor, "tested_versions", lambda: {"click": "0.0.1"})
+    differing = doctor.packages(None)
+    assert differing.status == "differs"
+    assert "click" in differing.found
+    monkeypatch.setattr(doctor, "required_packages", lambda extra: ["click", "surely-not-here"])
+    missing = doctor.packages("sim")
+    assert missing.status == "missing"
+    assert "surely-not-here" in missing.found
+    assert ".[sim]" in missing.mend
+
+
+def test_tested_versions_are_read_by_normalised_name():
+    versions = doctor.tested_versions()
+    assert versions["dm-control"]
+    assert versions["imageio-ffmpeg"]
+
+
+def test_a_probe_that_fails_or_hangs_is_missing(monkeypatch):
+    failed = doctor._probe("x", ["-c", "raise ValueError('broken driver')"], needed=True, mend="m")
+    assert (failed.status, failed.found, failed.mend) == ("missing", "broken driver", "m")
+    crashed = doctor._probe("x", ["-c", "import os; os.abort()"], needed=True, mend="m")
+    assert crashed.status == "missing"
+    assert "-6" in crashed.found
+    monkeypatch.setattr(doctor, "PROBE_SECONDS", 0.5)
+    hung = doctor._probe("x", ["-c", "import time; time.sleep(60)"], needed=True, mend="m")
+    assert (hung.status, hung.found) == ("missing", "no answer within 0 s")
+
+
+def test_the_machine_s_own_figures():
+    assert doctor.python_version().status == "ok"
+    assert int(doctor.cores().found) >= 1
+    assert "GiB" in doctor.memory().found
+
+
+@pytest.mark.ros
+def test_two_ros_processes_hear_each_other():
+    pytest.importorskip("rclpy")
+    found = doctor.ros()
+    assert found.status == "ok", found.found
+    assert "rmw" in found.found

@@ -1,0 +1,142 @@
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import types
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from trirl_robot import __version__
+from trirl_robot.cli import main as cli
+from trirl_robot.errors import DatasetError
+
+
+@pytest.fixture
+def command_that(monkeypatch):
+    """Put a command of the test's own in the table of commands."""
+
+    def put(action) -> None:
+        module = types.ModuleType("test_only_command")
+        module.command = click.Command("act", callback=action)
+        monkeypatch.setitem(sys.modules, "test_only_command", module)
+        monkeypatch.setitem(cli.COMMANDS, "act", ("test_only_command", "Act."))
+
+    return put
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli.main, arguments)
+
+
+def raising(error):
+    def action() -> None:
+        raise error
+
+    return action
+
+
+def test_help_lists_every_command_and_imports_none_of_them():
+    code = (
+        "import sys, json\nfrom trirl_robot.cli.main import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit as end:\n"
+        "    names = sorted(n for n in sys.modules if n.count('.') < 3)\n"
+        "    print('MODULES', json.dumps([end.code, names]))\n"
+    )
+    text = subprocess.check_output([sys.executable, "-c", code], text=True)
+    shown, _, modules = text.partition("MODULES")
+    status, names = json.loads(modules)
+    assert status == 0
+    for name in cli.COMMANDS:
+        assert re.search(rf"^  {name} ", shown, re.MULTILINE), name
+    heavy = {"torch", "mujoco", "numpy", "rich", "h5py", "onnxruntime", "rclpy"}
+    assert not heavy & set(names)
+    commands = {module for module, _ in cli.COMMANDS.values()}
+    assert not commands & set(names)
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_exists_and_shows_examples(name):
+    module = cli.COMMANDS[name][0]
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"{module} is not written yet")
+    result = run(name, "--help")
+    assert result.exit_code == 0, result.output
+    assert "Examples:" in result.output
+    assert f"trirl {name}" in result.output
+
+
+def test_version():
+    assert run("--version").output.strip() == f"trirl, version {__version__}"
+
+
+def test_an_unknown_command_gets_the_nearest_name_and_status_2():
+    result = run("trian")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: unknown command 'trian': did you mean 'train'?")
+    assert result.stderr.count("\n") == 1
+
+
+def test_an_error_of_ours_is_one_line_on_standard_error(command_that):
+    command_that(raising(DatasetError("demos.hdf5: truncated\n  at byte 12")))
+    result = run("act")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "error: demos.hdf5: truncated at byte 12\n"
+
+
+def test_a_file_that_is_not_there_is_named(command_that):
+    command_that(lambda: open("/nowhere/at/all.onnx"))  # noqa: PTH123, SIM115
+    result = run("act")
+    assert result.exit_code == 2
+    assert result.stderr == "error: /nowhere/at/all.onnx: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    ("module", "hint"),
+    [
+        ("torch", ".[train]"),
+        ("mujoco.batch", ".[sim]"),
+        ("rclpy", ".[ros]"),
+        ("trirl_policy.node", "make setup"),
+    ],
+)
+def test_a_missing_extra_is_named(command_that, module, hint):
+    command_that(raising(ModuleNotFoundError(f"No module named '{module}'", name=module)))
+    result = run("act")
+    assert result.exit_code == 2
+    assert hint in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_bug_keeps_its_traceback(command_that):
+    for bug in (ZeroDivisionError(), ModuleNotFoundError("x", name="trirl_robot.typo")):
+        command_that(raising(bug))
+        assert run("act").exception is bug
+
+
+def test_a_traceback_can_be_asked_for(command_that, monkeypatch):
+    monkeypatch.setenv("TRIRL_TRACEBACK", "1")
+    error = DatasetError("broken")
+    command_that(raising(error))
+    assert run("act").exception is error
+
+
+def test_control_c_ends_with_130(command_that):
+    command_that(raising(KeyboardInterrupt()))
+    assert run("act").exit_code == 130
+
+
+def test_a_wrong_option_is_a_usage_error():
+    result = run("--nonsense")
+    assert result.exit_code == 2
+    assert "--nonsense" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_command_chooses_its_exit_status(command_that):
+    command_that(raising(click.exceptions.Exit(1)))
+    assert run("act").exit_code == 1
+    command_that(lambda: None)
+    assert run("act").exit_code == 0
