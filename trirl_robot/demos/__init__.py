@@ -1,0 +1,1 @@
+"""Demonstrations: the HDF5 file, the journal of the episode in progress, and their readers."""

@@ -1,0 +1,202 @@
+"""Strict reader of demonstrations: everything is checked before anything is learnt from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from trirl_robot.contract import PolicyContract, require_same
+from trirl_robot.demos.schema import (
+    MASKS,
+    Array,
+    Demonstration,
+    EpisodeMetadata,
+    Flags,
+    check_demonstration,
+)
+from trirl_robot.demos.store import demonstration_names, opened, read_contract
+from trirl_robot.errors import DatasetError, unknown_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demonstrations:
+    """The transitions of several demonstrations, one after the other (T steps in all)."""
+
+    path: Path
+    """The file they came from."""
+    sha256: str
+    """SHA-256 of that file, in hexadecimal."""
+    task: str
+    """Name of the task."""
+    contract: PolicyContract
+    """Contract under which they were recorded."""
+    names: tuple[str, ...]
+    """Names of the E demonstrations."""
+    lengths: NDArray[np.int64]
+    """Steps of each demonstration, shape (E,)."""
+    task_parameters: tuple[Mapping[str, Any], ...]
+    """Parameters of each episode, such as the target's position."""
+    observation: Array
+    """Shape (T, n), SI units."""
+    action: Array
+    """Shape (T, m), in [-1, 1]."""
+    next_observation: Array
+    """Shape (T, n), SI units."""
+    terminated: Flags
+    """Shape (T,)."""
+    truncated: Flags
+    """Shape (T,)."""
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """Index of the first step of each demonstration, shape (E,)."""
+        return np.cumsum(self.lengths) - self.lengths
+
+
+def load_demonstrations(
+    path: Path, *, mask: str | None = None, contract: PolicyContract | None = None
+) -> Demonstrations:
+    """Read the demonstrations of a file, all or those of one mask.
+
+    Args:
+        path: the HDF5 file.
+        mask: `train` or `valid`; None reads all.
+        contract: when given, the contract that the file must have.
+
+    Raises:
+        DatasetError: missing, damaged or foreign file; unknown or empty mask; values that cannot
+            be learnt from.
+        ContractError: the file's contract differs from `contract`.
+    """
+    with opened(path) as file:
+        stored = read_contract(file, path)
+        if contract is not None:
+            require_same(stored, contract, str(path), f"the task for robot '{contract.robot}'")
+        names = _chosen_names(file, path, mask)
+        task = str(file["data"].attrs["task"])
+        demos = [_read(file, path, name, stored) for name in names]
+    for name, demo in zip(names, demos, strict=True):
+        check_demonstration(demo, stored, f"{path}: {name}")
+    return Demonstrations(
+        path=path,
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        task=task,
+        contract=stored,
+        names=tuple(names),
+        lengths=np.asarray([len(demo) for demo in demos]),
+        task_parameters=tuple(demo.metadata.task_parameters for demo in demos),
+        observation=np.concatenate([demo.observation for demo in demos]),
+        action=np.concatenate([demo.action for demo in demos]),
+        next_observation=np.concatenate([demo.next_observation for demo in demos]),
+        terminated=np.concatenate([demo.terminated for demo in demos]),
+        truncated=np.concatenate([demo.truncated for demo in demos]),
+    )
+
+
+def read_demonstration(path: Path, name: str) -> Demonstration:
+    """Read one demonstration with everything that is stored about it, without judging its values.
+
+    Raises:
+        DatasetError: missing, damaged or foreign file, or no such demonstration.
+    """
+    with opened(path) as file:
+        if name not in file["data"]:
+            raise DatasetError(
+                f"{path}: {unknown_name('demonstration', name, demonstration_names(file))}"
+            )
+        return _read(file, path, name, read_contract(file, path))
+
+
+def _chosen_names(file: h5py.File, path: Path, mask: str | None) -> list[str]:
+    names = demonstration_names(file)
+    if mask is not None:
+        if mask not in MASKS:
+            raise DatasetError(f"{path}: {unknown_name('mask', mask, MASKS)}")
+        listed = [name.decode() for name in file["mask"][mask][()]]
+        absent = [name for name in listed if name not in names]
+        if absent:
+            raise DatasetError(
+                f"{path}: mask '{mask}' lists {', '.join(absent)}, which the file lacks; "
+                "use the original file"
+            )
+        names = listed
+    if not names:
+        what = f"mask '{mask}' lists no demonstration" if mask else "it holds no demonstration"
+        raise DatasetError(f"{path}: {what}; record some with trirl record --append")
+    return names
+
+
+def _read(file: h5py.File, path: Path, name: str, contract: PolicyContract) -> Demonstration:
+    group = file["data"][name]
+    attributes = group.attrs
+    _check_sizes(group, f"{path}: {name}", contract)
+
+    def flags(key: str) -> Flags:
+        return np.asarray(group[key][()], dtype=bool)
+
+    def fields(key: str) -> Array:
+        parts = [group[key][f.name][()] for f in contract.observation]
+        return np.concatenate(parts, axis=-1, dtype=np.float64)
+
+    return Demonstration(
+        metadata=_read_metadata(file, group, f"{path}: {name}"),
+        outcome=attributes["outcome"],
+        observation=fields("obs"),
+        action=np.asarray(group["actions"][()], dtype=np.float64),
+        next_observation=fields("next_obs"),
+        state=np.asarray(group["states"][()], dtype=np.float64),
+        reward=np.asarray(group["rewards"][()], dtype=np.float64),
+        terminated=flags("terminated"),
+        truncated=flags("truncated"),
+        observation_ns=np.asarray(group["timestamps/observation_ns"][()], dtype=np.int64),
+        command_ns=np.asarray(group["timestamps/command_ns"][()], dtype=np.int64),
+        late_cycles=int(attributes["late_cycles"]),
+        dropped_cycles=int(attributes["dropped_cycles"]),
+        remark=str(attributes["remark"]),
+    )
+
+
+def _check_sizes(group: h5py.Group, where: str, contract: PolicyContract) -> None:
+    steps = int(group.attrs["num_samples"])
+    expected = {"actions": (steps, contract.action_size)}
+    for field in contract.observation:
+        expected[f"obs/{field.name}"] = (steps, field.size)
+        expected[f"next_obs/{field.name}"] = (steps, field.size)
+    for key, shape in expected.items():
+        if key not in group:
+            raise DatasetError(f"{where}: '{key}' is missing; record it again or leave it out")
+        if group[key].shape != shape:
+            raise DatasetError(
+                f"{where}: '{key}' has the shape {group[key].shape}, expected {shape} from the "
+                "contract; record it again or leave it out"
+            )
+
+
+def _read_metadata(file: h5py.File, group: h5py.Group, where: str) -> EpisodeMetadata:
+    attributes = group.attrs
+    try:
+        task_parameters, dynamics, versions = (
+            json.loads(attributes[key]) for key in ("task_parameters", "dynamics", "versions")
+        )
+    except json.JSONDecodeError as error:
+        raise DatasetError(f"{where}: an attribute is not valid JSON ({error})") from None
+    return EpisodeMetadata(
+        episode_id=str(attributes["episode_id"]),
+        task=str(file["data"].attrs["task"]),
+        task_parameters=task_parameters,
+        dynamics=dynamics,
+        model_xml=group["model_xml"][()].decode(),
+        operator=str(attributes["operator"]),
+        device=str(attributes["device"]),
+        started_utc=str(attributes["started_utc"]),
+        started_ns=int(attributes["started_ns"]),
+        versions=versions,
+    )
