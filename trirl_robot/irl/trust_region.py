@@ -1,0 +1,53 @@
+"""The trust region of the policy update, and the multiplier that was really enforced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrustRegionConfig:
+    """Settings of the KL penalty whose multiplier follows a bound."""
+
+    kl_bound: float = 0.015
+    """Bound on the mean KL(pi_i || pi_{i+1}), nats."""
+    initial_penalty: float = 1.0
+    """Coefficient of the KL at the start, beside normalised advantages."""
+    minimum_eta: float = 3.0
+    """Floor of the multiplier: near the optimum the bound is slack, and a multiplier chased to 0
+    would take the correction away just where steps have to be small."""
+    adaptation: float = 1.3
+    """Factor by which the coefficient moves when the KL is off its bound."""
+
+
+class AdaptiveKLPenalty:
+    """Adapts the coefficient of KL(pi_i || pi) so that the mean KL meets the bound.
+
+    The surrogate that PPO maximises holds advantages divided by their standard deviation s, in
+    units of the temperature (entropy_coef). Divided by entropy_coef / s, it reads
+    E[A_nats] + H - eta KL with eta = penalty * s / entropy_coef: that eta is the multiplier of the
+    constraint in the problem that the theorem speaks of, and it is what is reported.
+    """
+
+    def __init__(self, config: TrustRegionConfig, entropy_coef: float) -> None:
+        self.config = config
+        self._entropy_coef = entropy_coef
+        self.penalty = config.initial_penalty
+
+    def eta(self, penalty: float, advantage_scale: float) -> float:
+        """Return the multiplier in nats for a coefficient beside normalised advantages.
+
+        Args:
+            penalty: coefficient of the KL in the update that was made.
+            advantage_scale: standard deviation by which the advantages were divided.
+        """
+        return penalty * advantage_scale / self._entropy_coef
+
+    def adapt(self, kl_mean: float, advantage_scale: float) -> None:
+        """Choose the coefficient of the next update from the KL of this one."""
+        if kl_mean > self.config.kl_bound:
+            self.penalty *= self.config.adaptation
+        elif kl_mean < self.config.kl_bound / self.config.adaptation:
+            self.penalty /= self.config.adaptation
+        floor = self.config.minimum_eta * self._entropy_coef / advantage_scale
+        self.penalty = max(self.penalty, floor)

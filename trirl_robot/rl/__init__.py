@@ -1,0 +1,1 @@
+"""Reinforcement learning: policy, critic, advantages, rollouts, proximal policy optimisation."""

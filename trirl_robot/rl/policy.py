@@ -1,0 +1,71 @@
+"""Gaussian policy with a squashed mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from trirl_robot.rl.networks import Normaliser, mlp
+
+LOG_STD_RANGE = (math.log(0.02), math.log(1.5))
+"""Bounds of the log standard deviation: below, exploration ends; above, actions saturate."""
+
+
+class GaussianPolicy(nn.Module):
+    """N(tanh(network(normalised observation)), diag(std^2)), with std independent of the state.
+
+    Calling the module returns the mean, which is what is exported and deployed.
+    """
+
+    def __init__(
+        self,
+        observation_size: int,
+        action_size: int,
+        *,
+        hidden: Sequence[int],
+        initial_std: float,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.normaliser = Normaliser(observation_size)
+        self.network = mlp([observation_size, *hidden, action_size], generator, output_gain=0.01)
+        self.log_std = nn.Parameter(torch.full((action_size,), math.log(initial_std)))
+
+    def forward(self, observation: Tensor) -> Tensor:
+        """Return the mean action in [-1, 1]; (B, n) to (B, m)."""
+        return torch.tanh(self.network(self.normaliser(observation)))
+
+    @property
+    def bounded_log_std(self) -> Tensor:
+        """Log standard deviation within its bounds, shape (m,)."""
+        return self.log_std.clamp(*LOG_STD_RANGE)
+
+    def sample(self, observation: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Draw actions.
+
+        Returns:
+            Actions before clipping, (B, m), and the means they were drawn around, (B, m).
+        """
+        mean = self(observation)
+        noise = torch.randn(mean.shape, generator=generator)
+        return mean + noise * self.bounded_log_std.exp(), mean
+
+    def entropy(self) -> Tensor:
+        """Return the differential entropy, a scalar, nats."""
+        return (self.bounded_log_std + 0.5 * math.log(2 * math.pi * math.e)).sum()
+
+
+def log_prob(action: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
+    """Return the log density of a diagonal Gaussian, shape (B,), nats."""
+    z = (action - mean) * torch.exp(-log_std)
+    return -0.5 * (z**2).sum(-1) - log_std.sum() - 0.5 * math.log(2 * math.pi) * mean.shape[-1]
+
+
+def gaussian_kl(old_mean: Tensor, old_log_std: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
+    """Return KL(old || new) of diagonal Gaussians for each row, shape (B,), nats."""
+    ratio = torch.exp(2.0 * (old_log_std - log_std))
+    shift = ((old_mean - mean) * torch.exp(-log_std)) ** 2
+    return (0.5 * (ratio + shift - 1.0) + log_std - old_log_std).sum(-1)

@@ -1,0 +1,109 @@
+"""Experience of the current policy in a batch of environments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trirl_robot.errors import NonFiniteError
+from trirl_robot.rl.policy import GaussianPolicy
+from trirl_robot.sim.env import BatchEnv
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollout:
+    """T steps of N environments; n observation values, m action values."""
+
+    observation: Tensor
+    """Observation acted on, (T, N, n)."""
+    final_observation: Tensor
+    """Observation that the action led to, (T, N, n)."""
+    action: Tensor
+    """Action as drawn, before clipping, (T, N, m)."""
+    mean: Tensor
+    """Mean that the action was drawn around, (T, N, m)."""
+    log_std: Tensor
+    """Log standard deviation that the action was drawn with, (m,)."""
+    terminated: Tensor
+    """Episode ended in an absorbing state, bool, (T, N)."""
+    truncated: Tensor
+    """Episode ended by its time limit, bool, (T, N)."""
+    task_reward: Tensor
+    """The task's own reward, for the record only, (T, N)."""
+    episodes: int
+    """Episodes that ended."""
+    successes: int
+    """How many of them fulfilled the task."""
+
+    @property
+    def applied_action(self) -> Tensor:
+        """The action as the environment took it, (T, N, m), in [-1, 1]."""
+        return self.action.clamp(-1.0, 1.0)
+
+    @property
+    def steps(self) -> int:
+        """Environment steps in the rollout."""
+        return self.terminated.numel()
+
+
+class RolloutCollector:
+    """Steps the environments, keeping the observation between calls."""
+
+    def __init__(self, env: BatchEnv, steps: int) -> None:
+        """Start the environments out of phase.
+
+        Args:
+            env: the environments.
+            steps: steps T of each rollout.
+        """
+        self.env = env
+        self._steps = steps
+        self.observation = env.reset()
+        env.stagger()
+
+    @torch.no_grad()
+    def collect(self, policy: GaussianPolicy, generator: torch.Generator) -> Rollout:
+        """Run the policy for T steps.
+
+        Raises:
+            NonFiniteError: the policy's action is not finite.
+        """
+        count, env = self._steps, self.env
+        n, m = env.contract.observation_size, env.contract.action_size
+        shape = (count, env.num_envs)
+        observation, final = torch.empty(*shape, n), torch.empty(*shape, n)
+        action, mean = torch.empty(*shape, m), torch.empty(*shape, m)
+        terminated = torch.empty(shape, dtype=torch.bool)
+        truncated = torch.empty(shape, dtype=torch.bool)
+        reward = torch.empty(shape)
+        successes = 0
+        for t in range(count):
+            observation[t] = torch.from_numpy(self.observation)
+            action[t], mean[t] = policy.sample(observation[t], generator)
+            step = env.step(action[t].numpy().astype(np.float64))
+            final[t] = torch.from_numpy(step.final_observation)
+            terminated[t] = torch.from_numpy(step.terminated)
+            truncated[t] = torch.from_numpy(step.truncated)
+            reward[t] = torch.from_numpy(step.reward)
+            successes += int((step.success & step.done).sum())
+            self.observation = step.observation
+        if not bool(torch.isfinite(action).all()):
+            raise NonFiniteError(
+                "the policy's actions are not finite: training has diverged; lower the learning "
+                "rates or the KL bound and resume from the last checkpoint"
+            )
+        return Rollout(
+            observation=observation,
+            final_observation=final,
+            action=action,
+            mean=mean,
+            log_std=policy.bounded_log_std.detach().clone(),
+            terminated=terminated,
+            truncated=truncated,
+            task_reward=reward,
+            episodes=int((terminated | truncated).sum()),
+            successes=successes,
+        )
