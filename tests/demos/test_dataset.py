@@ -1,0 +1,110 @@
+import h5py
+import numpy as np
+import pytest
+
+from trirl_robot.demos.dataset import load_demonstrations, read_demonstration
+from trirl_robot.demos.store import save_demonstration
+from trirl_robot.errors import ContractError, DatasetError
+
+
+@pytest.fixture
+def path(tmp_path, make_demo, make_contract):
+    path = tmp_path / "demos.hdf5"
+    for seed in range(3):
+        save_demonstration(path, make_demo(seed=seed), make_contract())
+    return path
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(DatasetError, match="no such file"):
+        load_demonstrations(tmp_path / "none.hdf5")
+
+
+def test_truncated_at_any_length(path):
+    data = path.read_bytes()
+    for share in (0.0, 0.01, 0.3, 0.6, 0.9, 0.999):
+        path.write_bytes(data[: int(share * len(data))])
+        with pytest.raises(DatasetError, match=r"demos\.hdf5: .*(damaged|truncated)"):
+            load_demonstrations(path)
+
+
+def test_foreign_files(tmp_path):
+    text = tmp_path / "notes.hdf5"
+    text.write_text("not HDF5 at all")
+    with pytest.raises(DatasetError, match="not HDF5"):
+        load_demonstrations(text)
+    foreign = tmp_path / "foreign.hdf5"
+    with h5py.File(foreign, "w") as file:
+        file.create_group("data/demo_0")["actions"] = np.zeros((3, 2))
+    with pytest.raises(DatasetError, match="not demonstrations of this project"):
+        load_demonstrations(foreign)
+
+
+def test_newer_format(path):
+    with h5py.File(path, "a") as file:
+        file["data"].attrs["format_version"] = 99
+    with pytest.raises(DatasetError, match="format version 99, this software reads 1"):
+        load_demonstrations(path)
+
+
+def test_flipped_bit_in_the_data(path):
+    with h5py.File(path) as file:
+        place = file["data/demo_1/actions"].id.get_chunk_info(0).byte_offset
+    data = bytearray(path.read_bytes())
+    data[place + 20] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(DatasetError, match="damaged"):
+        load_demonstrations(path)
+
+
+def test_another_contract(path, make_contract):
+    other = make_contract(control_rate_hz=50.0)
+    with pytest.raises(ContractError, match=r"control_rate_hz: 20.0 != 50.0"):
+        load_demonstrations(path, contract=other)
+
+
+def test_contract_changed_in_the_file(path):
+    with h5py.File(path, "a") as file:
+        text = file["data"].attrs["contract"]
+        file["data"].attrs["contract"] = text.replace('"planar"', '"other"')
+    with pytest.raises(ContractError, match="changed after recording"):
+        load_demonstrations(path)
+
+
+@pytest.mark.parametrize("key", ["actions", "obs/joint_position", "next_obs/target_position"])
+def test_not_finite(path, key):
+    with h5py.File(path, "a") as file:
+        file["data/demo_2"][key][4, 1] = np.nan
+    with pytest.raises(DatasetError, match=r"demo_2: \w+ is not finite at step 4"):
+        load_demonstrations(path)
+    # the damaged one is in train; reading without it is possible
+    assert len(read_demonstration(path, "demo_0")) == 12
+
+
+def test_wrong_shapes_and_missing_parts(path):
+    with h5py.File(path, "a") as file:
+        del file["data/demo_1/obs/joint_position"]
+        file["data/demo_1/obs/joint_position"] = np.zeros((12, 3))
+    with pytest.raises(DatasetError, match=r"demo_1: .*\(12, 3\), expected \(12, 2\)"):
+        load_demonstrations(path)
+    with h5py.File(path, "a") as file:
+        del file["data/demo_1/obs/joint_position"]
+    with pytest.raises(DatasetError, match="'obs/joint_position' is missing"):
+        load_demonstrations(path)
+
+
+def test_masks(path):
+    with pytest.raises(DatasetError, match="unknown mask 'trian': did you mean 'train'"):
+        load_demonstrations(path, mask="trian")
+    with pytest.raises(DatasetError, match="mask 'valid' lists no demonstration"):
+        load_demonstrations(path, mask="valid")
+    with h5py.File(path, "a") as file:
+        del file["data/demo_0"]
+    with pytest.raises(DatasetError, match="lists demo_0, which the file lacks"):
+        load_demonstrations(path, mask="train")
+    assert load_demonstrations(path).names == ("demo_1", "demo_2")
+
+
+def test_unknown_demonstration(path):
+    with pytest.raises(DatasetError, match="unknown demonstration 'demo_7'"):
+        read_demonstration(path, "demo_7")
