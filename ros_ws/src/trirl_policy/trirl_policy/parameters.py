@@ -1,0 +1,29 @@
+"""ROS parameters from a dataclass, validated as strictly as the YAML files."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, TypeVar
+
+from rclpy.node import Node
+
+from trirl_robot.config import from_mapping
+
+T = TypeVar("T")
+
+
+def declare(node: Node, cls: type[Any]) -> None:
+    """Declare one parameter for each field of a dataclass that has a default."""
+    for field in dataclasses.fields(cls):
+        node.declare_parameter(field.name, field.default)
+
+
+def read(node: Node, cls: type[T]) -> T:
+    """Return the dataclass with the parameters' present values.
+
+    Raises:
+        ConfigError: a value is not valid; the message names the parameter.
+    """
+    names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    values = {name: node.get_parameter(name).value for name in names}
+    return from_mapping(cls, values, f"parameters of {node.get_fully_qualified_name()}")
