@@ -83,7 +83,8 @@ class ActionMapping:
         A teleoperator's commands become actions in this way before they are recorded.
         """
         start = last_position if self._relative else 0.0
-        return np.clip((position - start - self._offset) / self._scale, -1.0, 1.0)
+        action: Array = np.clip((position - start - self._offset) / self._scale, -1.0, 1.0)
+        return action
 
 
 def _differs(first: Array, second: Array) -> Mask:
