@@ -83,4 +83,5 @@ def clone(
 
 
 def _error(policy: GaussianPolicy, observation: Tensor, action: Tensor) -> Tensor:
-    return ((policy(observation) - action) ** 2).mean()
+    error: Tensor = (policy(observation) - action) ** 2
+    return error.mean()

@@ -8,7 +8,7 @@ arXiv 2605.11020.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -58,13 +58,13 @@ class TrirlConfig:
     """Widths of the critic's hidden layers."""
     warmup_iterations: int = 4
     """Iterations at the start in which only critic and discriminator learn."""
-    ppo: PPOConfig = PPOConfig()
+    ppo: PPOConfig = field(default_factory=PPOConfig)
     """The policy update."""
-    reward: RewardConfig = RewardConfig()
+    reward: RewardConfig = field(default_factory=RewardConfig)
     """The chain of discriminators."""
-    trust_region: TrustRegionConfig = TrustRegionConfig()
+    trust_region: TrustRegionConfig = field(default_factory=TrustRegionConfig)
     """The bound on each policy update."""
-    cloning: CloningConfig = CloningConfig()
+    cloning: CloningConfig = field(default_factory=CloningConfig)
     """Behavioural cloning, from which the policy may start."""
 
     def __post_init__(self) -> None:

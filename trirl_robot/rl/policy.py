@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trirl_robot.rl.networks import Normaliser, mlp
@@ -56,6 +58,19 @@ class GaussianPolicy(nn.Module):
     def entropy(self) -> Tensor:
         """Return the differential entropy, a scalar, nats."""
         return (self.bounded_log_std + 0.5 * math.log(2 * math.pi * math.e)).sum()
+
+
+class MeanAction:
+    """A policy's mean action as a function of arrays, the form in which policies are evaluated."""
+
+    def __init__(self, policy: GaussianPolicy) -> None:
+        self._policy = policy
+
+    @torch.no_grad()
+    def __call__(self, observation: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return actions in [-1, 1], (N, n) to (N, m)."""
+        action: Tensor = self._policy(torch.from_numpy(observation).float())
+        return action.numpy().astype(np.float64)
 
 
 def log_prob(action: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:

@@ -1,0 +1,136 @@
+"""`trirl eval`: success rate of a policy in simulation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from trirl_robot.cli.progress import progress_bar
+from trirl_robot.contract import require_same
+from trirl_robot.evaluation.rollouts import EvaluationResult, Policy, RandomPolicy, evaluate
+from trirl_robot.files import write_text_atomically
+from trirl_robot.model_file import ModelFile, load_policy
+from trirl_robot.sim.env import BatchEnv, make_env
+
+BATCH = 100
+"""Greatest number of environments that an evaluation steps together."""
+
+
+@click.command(name="eval")
+@click.argument("policy", type=str)
+@click.option("--task", default="so101-reach", show_default=True, help="Task name or file.")
+@click.option(
+    "--randomisation",
+    "presets",
+    multiple=True,
+    help="Preset name or file; can be given several times.  [default: train, shifted]",
+)
+@click.option("--episodes", default=200, show_default=True, help="Episodes for each preset.")
+@click.option("--seed", default=0, show_default=True, help="Fixes dynamics, starts and targets.")
+@click.option("--json", "output", type=click.Path(path_type=Path), help="Write figures and draws.")
+def command(
+    policy: str,
+    task: str,
+    presets: tuple[str, ...],
+    episodes: int,
+    seed: int,
+    output: Path | None,
+) -> None:
+    """Measure POLICY, an ONNX file or the word `random`, under randomised dynamics.
+
+    \b
+    Examples:
+      trirl eval policy.onnx
+      trirl eval policy.onnx --randomisation shifted --episodes 500 --seed 7
+      trirl eval random --json random.json
+    """
+    model = None if policy == "random" else load_policy(Path(policy))
+    envs = {
+        preset: make_env(
+            task,
+            num_envs=max(1, min(BATCH, episodes)),
+            randomisation=preset,
+            seed=seed,
+            autoreset=False,
+        )
+        for preset in presets or ("train", "shifted")
+    }
+    results = {}
+    for preset, env in envs.items():
+        if model is not None:
+            require_same(model.contract, env.contract, policy, f"the task '{task}'")
+        results[preset] = _evaluate(_function(model, env, seed), env, episodes, seed, preset)
+    Console().print(_table(policy, results))
+    if output is not None:
+        write_text_atomically(output, json.dumps(_plain(policy, task, seed, results)) + "\n")
+
+
+class OnnxPolicy:
+    """A verified ONNX policy as a function of arrays."""
+
+    def __init__(self, model: ModelFile) -> None:
+        self._model = model
+
+    def __call__(self, observation: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return actions in [-1, 1], (N, n) to (N, m)."""
+        return self._model.run(observation=observation).astype(np.float64)
+
+
+def _function(model: ModelFile | None, env: BatchEnv, seed: int) -> Policy:
+    return RandomPolicy(env.contract.action_size, seed) if model is None else OnnxPolicy(model)
+
+
+def _evaluate(
+    policy: Policy, env: BatchEnv, episodes: int, seed: int, preset: str
+) -> EvaluationResult:
+    with progress_bar("episodes") as progress:
+        task = progress.add_task(preset, total=episodes, detail="")
+        return evaluate(policy, env, episodes, seed, lambda count: progress.advance(task, count))
+
+
+def _table(policy: str, results: dict[str, EvaluationResult]) -> Table:
+    table = Table("dynamics", "episodes", "success", "95 % interval", "median distance")
+    table.title = f"{policy}"
+    for preset, result in results.items():
+        rate = result.success_rate
+        table.add_row(
+            preset,
+            str(len(result.success)),
+            f"{100 * rate.value:.1f} %",
+            f"{100 * rate.low:.1f} - {100 * rate.high:.1f} %",
+            f"{1000 * result.median_distance_m:.1f} mm",
+        )
+    return table
+
+
+def _plain(
+    policy: str, task: str, seed: int, results: dict[str, EvaluationResult]
+) -> dict[str, object]:
+    return {
+        "policy": policy,
+        "task": task,
+        "seed": seed,
+        "presets": {
+            preset: {
+                "success_rate": result.success_rate.value,
+                "interval": [result.success_rate.low, result.success_rate.high],
+                "episodes": [
+                    {
+                        "success": bool(result.success[i]),
+                        "return": float(result.episode_return[i]),
+                        "final_distance_m": float(result.final_distance_m[i]),
+                        "target_position_m": result.target_position[i].tolist(),
+                        "dynamics": result.dynamics[i],
+                    }
+                    for i in range(len(result.success))
+                ],
+            }
+            for preset, result in results.items()
+        },
+    }

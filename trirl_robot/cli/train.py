@@ -1,0 +1,158 @@
+"""`trirl train`: learn a reward and a policy from demonstrations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from trirl_robot.cli.progress import progress_bar
+from trirl_robot.config import find_config, load
+from trirl_robot.demos.dataset import load_demonstrations
+from trirl_robot.errors import ConfigError
+from trirl_robot.irl.trirl import TrirlConfig
+from trirl_robot.runs.folder import RunFolder
+from trirl_robot.runs.settings import RunConfig
+from trirl_robot.runs.train import train
+from trirl_robot.sim.env import load_task
+from trirl_robot.sim.randomisation import load_randomisation
+
+
+@click.command(name="train")
+@click.argument("demonstrations", type=click.Path(path_type=Path), required=False)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="New run folder.")
+@click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run folder.")
+@click.option("--task", help="Task name or file; by default the demonstrations'.")
+@click.option("--randomisation", default="train", show_default=True, help="Preset name or file.")
+@click.option("--algorithm", default="trirl", show_default=True, help="Algorithm name or file.")
+@click.option("--seed", default=0, show_default=True, help="Fixes everything that is drawn.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a setting of the algorithm, such as ppo.gamma=0.98.",
+)
+def command(
+    demonstrations: Path | None,
+    output: Path | None,
+    resume: Path | None,
+    task: str | None,
+    randomisation: str,
+    algorithm: str,
+    seed: int,
+    overrides: tuple[str, ...],
+) -> None:
+    """Learn a reward and a policy from DEMONSTRATIONS with TRIRL.
+
+    The run folder holds the resolved configuration, versions, metrics (metrics.jsonl and
+    TensorBoard), the cloned policy and the last checkpoint. A run that was killed goes on with
+    --resume, to the same result.
+
+    \b
+    Examples:
+      trirl train demos.hdf5 --output runs/reach
+      trirl train demos.hdf5 --output runs/short --set total_steps=200000 --seed 3
+      trirl train --resume runs/reach
+      tensorboard --logdir runs
+    """
+    if resume is not None:
+        if demonstrations is not None or output is not None or overrides:
+            raise ConfigError("--resume takes the run's own settings; leave out everything else")
+        folder, config = RunFolder.open(resume)
+    else:
+        if demonstrations is None or output is None:
+            raise ConfigError("expected DEMONSTRATIONS and --output, or --resume RUN")
+        config = resolve(
+            demonstrations,
+            task=task,
+            randomisation=randomisation,
+            algorithm=algorithm,
+            seed=seed,
+            overrides=overrides,
+        )
+        folder = RunFolder.create(output, config)
+    run(folder, config, Console())
+
+
+def resolve(
+    demonstrations: Path,
+    *,
+    task: str | None = None,
+    randomisation: str = "train",
+    algorithm: str = "trirl",
+    seed: int = 0,
+    overrides: tuple[str, ...] = (),
+) -> RunConfig:
+    """Read everything that a run is asked for; nothing is written.
+
+    Raises:
+        TrirlError: any of it is missing or not valid.
+    """
+    settings = load(TrirlConfig, find_config("algorithms", algorithm), overrides)
+    drawn = load_randomisation(randomisation)
+    chosen = load_task(task) if task is not None else None
+    read = load_demonstrations(demonstrations)
+    return RunConfig(
+        demonstrations=str(demonstrations.resolve()),
+        demonstrations_sha256=read.sha256,
+        task=chosen or load_task(read.task),
+        randomisation=drawn,
+        algorithm=settings,
+        seed=seed,
+    )
+
+
+def run(folder: RunFolder, config: RunConfig, console: Console) -> None:
+    """Train with a progress bar and a closing table."""
+    latest: dict[str, float] = {}
+    rate, evaluated = 0.0, "success: first evaluation pending"
+    with progress_bar("iterations") as progress:
+        task = progress.add_task("training", total=config.algorithm.iterations, detail="cloning")
+
+        def show(metrics: dict[str, float], iterations: int) -> None:
+            nonlocal rate, evaluated
+            latest.update(metrics)
+            speed = config.algorithm.steps_per_iteration / metrics["time/iteration_s"]
+            rate = speed if rate == 0.0 else 0.9 * rate + 0.1 * speed
+            if "evaluation/success_rate" in metrics:
+                evaluated = f"success {100 * metrics['evaluation/success_rate']:.0f} %"
+            progress.update(
+                task,
+                completed=metrics["iteration"],
+                detail=f"{metrics['env_steps'] / 1e3:.0f}k steps, {rate:.0f}/s, {evaluated}",
+            )
+
+        train(folder, config, show)
+    if latest:
+        console.print(_summary(latest))
+    console.print(f"run folder: {folder.path}")
+
+
+def _summary(metrics: dict[str, float]) -> Table:
+    rows = {
+        "success under training randomisation": (
+            f"{100 * metrics.get('evaluation/success_rate', float('nan')):.1f} %"
+        ),
+        "environment steps": f"{metrics['env_steps']:,.0f}",
+        "time": f"{metrics['time_s']:.0f} s",
+        "eta (multiplier of the KL bound)": f"{metrics['trust_region/eta']:.2f}",
+        "KL of the last update": (
+            f"{metrics['trust_region/kl_mean']:.4f} (bound {metrics['trust_region/kl_bound']:g})"
+        ),
+        "discriminator accuracy": f"{metrics['discriminator/accuracy']:.2f}",
+        "discriminators in the reward": (
+            f"{metrics['reward/chain_length']:.0f} "
+            f"(dropped weight {metrics['reward/dropped_mass']:.3f})"
+        ),
+        "time by phase": ", ".join(
+            f"{phase} {100 * metrics[f'time/{phase}_share']:.0f} %"
+            for phase in ("rollout", "discriminator", "reward", "policy")
+        ),
+    }
+    table = Table(show_header=False)
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table

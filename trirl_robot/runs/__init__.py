@@ -1,0 +1,1 @@
+"""Runs: folders that hold a training's configuration, metrics and checkpoints."""

@@ -1,0 +1,56 @@
+"""Checkpoints as plain tensors and numbers, loaded without running code from the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from trirl_robot.errors import RunError
+from trirl_robot.files import replaced_atomically
+
+_ARRAY = "__array__"
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write `state` (nested dicts, lists, tensors, arrays, scalars) atomically."""
+    with replaced_atomically(path) as temporary:
+        torch.save(_to_plain(state), temporary)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read what `save_checkpoint` wrote.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    try:
+        state: dict[str, Any] = _from_plain(torch.load(path, map_location="cpu", weights_only=True))
+    except FileNotFoundError:
+        raise RunError(f"{path}: no such checkpoint; train first with 'trirl train'") from None
+    except (RuntimeError, EOFError, ValueError, OSError, KeyError, IndexError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RunError(f"{path}: damaged checkpoint ({reason}); train again") from None
+    return state
+
+
+def _to_plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return {_ARRAY: torch.from_numpy(np.ascontiguousarray(value)).clone()}
+    if isinstance(value, dict):
+        return {key: _to_plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_to_plain(item) for item in value]
+    return value
+
+
+def _from_plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        if set(value) == {_ARRAY}:
+            return value[_ARRAY].numpy()
+        return {key: _from_plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_from_plain(item) for item in value]
+    return value

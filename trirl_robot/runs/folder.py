@@ -1,0 +1,116 @@
+"""The folder of one run: what it was asked, what it measured, where it stands."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import math
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from trirl_robot import __version__
+from trirl_robot.config import load, to_yaml
+from trirl_robot.errors import RunError
+from trirl_robot.files import write_text_atomically
+from trirl_robot.runs.settings import RunConfig
+
+CONFIG, VERSIONS, METRICS = "config.yaml", "versions.json", "metrics.jsonl"
+CHECKPOINT, CLONED = "checkpoint.pt", "cloned.pt"
+
+
+class RunFolder:
+    """Paths of a run and its log of metrics."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoint = path / CHECKPOINT
+        self.cloned = path / CLONED
+        self.metrics = path / METRICS
+
+    @staticmethod
+    def create(path: Path, config: RunConfig) -> RunFolder:
+        """Start a run in a new or empty folder.
+
+        Raises:
+            RunError: the folder already holds a run.
+        """
+        if (path / CONFIG).exists():
+            raise RunError(
+                f"{path}: already holds a run; go on with --resume, or choose another --output"
+            )
+        path.mkdir(parents=True, exist_ok=True)
+        write_text_atomically(path / VERSIONS, json.dumps(versions(), indent=2) + "\n")
+        write_text_atomically(path / CONFIG, to_yaml(config))
+        return RunFolder(path)
+
+    @staticmethod
+    def open(path: Path) -> tuple[RunFolder, RunConfig]:
+        """Open a run that exists.
+
+        Raises:
+            RunError: the folder holds no run.
+            ConfigError: its configuration was damaged.
+        """
+        if not (path / CONFIG).is_file():
+            raise RunError(f"{path}: not a run folder; expected {CONFIG} as 'trirl train' writes")
+        return RunFolder(path), load(RunConfig, path / CONFIG)
+
+    def append_metrics(self, row: dict[str, float]) -> None:
+        """Add one line to the metrics."""
+        plain = {key: value for key, value in row.items() if not math.isnan(value)}
+        with self.metrics.open("a", encoding="utf-8") as handle:
+            handle.write(json.dumps(plain) + "\n")
+
+    def read_metrics(self) -> list[dict[str, float]]:
+        """Return all whole lines of the metrics; a line torn by a kill is left out."""
+        if not self.metrics.is_file():
+            return []
+        rows = []
+        for line in self.metrics.read_text(encoding="utf-8").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return rows
+
+    def rewind_metrics(self, iteration: int) -> None:
+        """Drop lines after `iteration`, which a resumed run will write again."""
+        kept = [row for row in self.read_metrics() if row["iteration"] <= iteration]
+        write_text_atomically(self.metrics, "".join(json.dumps(row) + "\n" for row in kept))
+
+
+def versions() -> dict[str, Any]:
+    """Return the software that a result hangs on."""
+    packages = ("mujoco", "torch", "numpy", "onnxruntime", "onnx", "h5py")
+    return {
+        "trirl-robot": __version__,
+        "git_revision": git_revision(),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "packages": {name: _version(name) for name in packages},
+    }
+
+
+def git_revision() -> str:
+    """Return the commit of this checkout, with `-dirty` where it was changed, or `unknown`."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return done.stdout.strip()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

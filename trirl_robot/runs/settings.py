@@ -1,0 +1,42 @@
+"""What a run is asked to do, resolved to plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trirl_robot.errors import ConfigError
+from trirl_robot.irl.trirl import TrirlConfig
+from trirl_robot.sim.randomisation import RandomisationConfig
+from trirl_robot.sim.tasks.reach import ReachConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything that decides a run's result, beside the software's versions."""
+
+    demonstrations: str
+    """HDF5 file of the demonstrations."""
+    demonstrations_sha256: str
+    """SHA-256 of that file; a resumed run refuses another."""
+    task: ReachConfig
+    """The task."""
+    randomisation: RandomisationConfig
+    """Dynamics that are drawn in training and in the evaluations on the way."""
+    algorithm: TrirlConfig
+    """The learner."""
+    seed: int = 0
+    """Fixes everything that is drawn."""
+    evaluation_episodes: int = 100
+    """Episodes of each evaluation on the way."""
+    evaluation_every: int = 20
+    """Iterations between two evaluations."""
+    checkpoint_every: int = 10
+    """Iterations between two checkpoints."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        for name in ("evaluation_episodes", "evaluation_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 1")
+        if self.seed < 0:
+            raise ConfigError(f"seed is {self.seed}, expected 0 or more")

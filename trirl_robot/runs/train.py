@@ -1,0 +1,120 @@
+"""Train and resume: iterations, evaluations, checkpoints, logs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+from trirl_robot.demos.dataset import load_demonstrations
+from trirl_robot.errors import DatasetError
+from trirl_robot.evaluation.rollouts import EvaluationResult, evaluate
+from trirl_robot.irl.trirl import Trirl
+from trirl_robot.rl.policy import MeanAction
+from trirl_robot.runs.checkpoint import load_checkpoint, save_checkpoint
+from trirl_robot.runs.folder import RunFolder
+from trirl_robot.runs.settings import RunConfig
+from trirl_robot.sim.env import BatchEnv
+
+EVALUATION_SEED = 1_000_000
+"""Added to the run's seed for evaluations, so that they never meet training's draws."""
+
+Progress = Callable[[dict[str, float], int], None]
+"""Called after each iteration with its metrics and the number of iterations of the run."""
+
+
+def build_learner(config: RunConfig) -> Trirl:
+    """Build the learner of a run, untrained.
+
+    Raises:
+        DatasetError: the demonstrations are missing, damaged or not those of the run.
+        ContractError: they were recorded under another contract than the task's.
+    """
+    env = BatchEnv(
+        config.task,
+        config.algorithm.num_envs,
+        randomisation=config.randomisation,
+        seed=config.seed,
+    )
+    demonstrations = load_demonstrations(Path(config.demonstrations), contract=env.contract)
+    if demonstrations.sha256 != config.demonstrations_sha256:
+        raise DatasetError(
+            f"{config.demonstrations}: changed since the run began (SHA-256 is "
+            f"{demonstrations.sha256[:12]}, expected {config.demonstrations_sha256[:12]}); "
+            "restore the file or start a new run"
+        )
+    return Trirl(config.algorithm, demonstrations, env, config.seed)
+
+
+def train(folder: RunFolder, config: RunConfig, on_progress: Progress | None = None) -> Trirl:
+    """Train from the last checkpoint, or from the beginning where there is none.
+
+    Metrics go to `metrics.jsonl` and TensorBoard; checkpoints replace each other atomically.
+
+    Returns:
+        The learner at the end.
+    """
+    # a run must not hang on how many cores the machine has: sums in another order differ
+    torch.set_num_threads(1)
+    learner = build_learner(config)
+    started = time.perf_counter()
+    elapsed = _restore(folder, learner)
+    writer = SummaryWriter(str(folder.path / "tensorboard"), purge_step=learner.iteration)
+    iterations = config.algorithm.iterations
+    evaluation_env = _evaluation_env(config)
+    try:
+        while learner.iteration < iterations:
+            metrics = learner.step()
+            last = learner.iteration == iterations
+            if last or learner.iteration % config.evaluation_every == 0:
+                result = evaluate_learner(learner, evaluation_env, config)
+                metrics["evaluation/success_rate"] = result.success_rate.value
+                metrics["evaluation/median_distance_m"] = result.median_distance_m
+            metrics["time_s"] = elapsed + time.perf_counter() - started
+            folder.append_metrics(metrics)
+            for name, value in metrics.items():
+                writer.add_scalar(name, value, learner.iteration)
+            if last or learner.iteration % config.checkpoint_every == 0:
+                save_checkpoint(folder.checkpoint, learner.state_dict())
+            if on_progress is not None:
+                on_progress(metrics, iterations)
+    finally:
+        writer.close()
+    return learner
+
+
+def evaluate_learner(learner: Trirl, env: BatchEnv, config: RunConfig) -> EvaluationResult:
+    """Measure the mean action's success under the training's randomisation."""
+    return evaluate(
+        MeanAction(learner.policy),
+        env,
+        config.evaluation_episodes,
+        config.seed + EVALUATION_SEED,
+    )
+
+
+def _restore(folder: RunFolder, learner: Trirl) -> float:
+    """Load the last checkpoint or begin; return the seconds of training before it."""
+    if folder.checkpoint.is_file():
+        learner.load_state_dict(load_checkpoint(folder.checkpoint))
+        folder.rewind_metrics(learner.iteration)
+        rows = folder.read_metrics()
+        return float(rows[-1]["time_s"]) if rows else 0.0
+    folder.rewind_metrics(0)
+    if learner.config.start == "clone":
+        learner.clone()
+        save_checkpoint(folder.cloned, learner.policy.state_dict())
+    return 0.0
+
+
+def _evaluation_env(config: RunConfig) -> BatchEnv:
+    return BatchEnv(
+        config.task,
+        config.evaluation_episodes,
+        randomisation=config.randomisation,
+        seed=config.seed + EVALUATION_SEED,
+        autoreset=False,
+    )
