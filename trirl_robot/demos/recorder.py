@@ -92,6 +92,10 @@ class DemonstrationRecorder:
             self._journal.close()
             raise
 
+    def num_kept(self) -> int:
+        """Return how many demonstrations the output holds; 0 while it is still to be replaced."""
+        return 0 if self._replace else len(episode_ids(self._output))
+
     def begin(self, metadata: EpisodeMetadata, state_size: int) -> None:
         """Start an episode."""
         self._journal.begin(metadata, self._contract, state_size)
@@ -141,7 +145,7 @@ class DemonstrationRecorder:
         if entry is None:
             self._journal.clear()
             return None
-        already = episode_ids(self._output) if self._output.exists() and not self._replace else ()
+        already = set() if self._replace else episode_ids(self._output)
         if entry.demonstration.metadata.episode_id in already:
             self._journal.clear()
             return None

@@ -1,0 +1,1 @@
+"""The arms that a session can drive."""
