@@ -44,7 +44,6 @@ def test_without_a_renderer_there_is_no_video_and_the_log_says_how_to_get_one(mo
     assert "apt-get install" in caplog.text
 
 
-@pytest.mark.slow
 def test_a_motion_becomes_a_video_and_a_strip(monkeypatch):
     options = VideoOptions(width=160, height=120, frames_per_second=4.0, strip_frames=3)
     rendered = render(footage(), options)
