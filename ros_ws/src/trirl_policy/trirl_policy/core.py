@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trirl_policy.cycle import Cycle, Phase
 from trirl_policy.faults import DECELERATING, Fault, FaultKind
 from trirl_policy.joint_intake import JointIntake
 from trirl_policy.settings import Settings
@@ -34,32 +33,6 @@ class Model(Protocol):
 
     def run(self, *, observation: NDArray[np.floating]) -> NDArray[np.float32]:
         """Return actions (B, m) for observations (B, n)."""
-
-
-class Phase(StrEnum):
-    """What the core is doing."""
-
-    INACTIVE = "inactive"
-    HOLDING = "holding"
-    RAMPING = "ramping"
-    RUNNING = "running"
-    LATCHED = "latched"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cycle:
-    """Outcome of one control cycle."""
-
-    phase: Phase
-    """What the core did."""
-    observation: Array
-    """What the policy read, (n,), as the model got it; NaN when it was not asked."""
-    action: Array
-    """What the policy answered, (m,); NaN when it was not asked."""
-    command: Array
-    """Joint positions to command, or in shadow mode what would be commanded, (joints,)."""
-    inference_s: float
-    """Time that the policy took [s]."""
 
 
 class ControlCore:

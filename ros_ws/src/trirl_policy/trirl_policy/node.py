@@ -26,7 +26,8 @@ from std_msgs.msg import Bool, Float64MultiArray, MultiArrayDimension, MultiArra
 from std_srvs.srv import Trigger
 
 from trirl_policy import diagnostics, parameters, trace
-from trirl_policy.core import ControlCore, Cycle, Phase
+from trirl_policy.core import ControlCore
+from trirl_policy.cycle import Cycle, Phase
 from trirl_policy.mailbox import Mailbox
 from trirl_policy.pacing import PacedThread
 from trirl_policy.safe_lifecycle import SafeLifecycleNode

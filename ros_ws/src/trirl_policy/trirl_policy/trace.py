@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trirl_policy.core import Cycle, Phase
+from trirl_policy.cycle import Cycle, Phase
 from trirl_robot.contract import PolicyContract
 from trirl_robot.errors import ContractError
 

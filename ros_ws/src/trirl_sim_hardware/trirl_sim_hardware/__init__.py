@@ -1,0 +1,1 @@
+"""A simulated arm that stands in for a robot's hardware interface."""

@@ -1,0 +1,163 @@
+"""The simulated arm behind the node: commands in, measurements out, paced by the caller's clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trirl_robot.errors import ConfigError, NonFiniteError
+from trirl_robot.files import replaced_atomically
+from trirl_robot.sim.arm import ArmSimulation
+from trirl_robot.sim.randomisation import load_randomisation
+from trirl_robot.sim.robots import load_robot
+from trirl_robot.sim.scene import PREFIX
+
+Array = NDArray[np.float64]
+
+MAXIMUM_CATCH_UP_S = 0.25
+"""Longest time that is simulated at once after the process was held up [s]."""
+_ONLY = np.array([0], dtype=np.intp)
+
+
+@dataclass(kw_only=True)
+class HardwareLog:
+    """What the hardware did and received, kept until the node stops."""
+
+    stamp_s: list[float] = field(default_factory=list)
+    """ROS time of each state [s]."""
+    state: list[Array] = field(default_factory=list)
+    """Simulation states [time, qpos, qvel]."""
+    command_stamp_s: list[float] = field(default_factory=list)
+    """ROS time of each received command [s]."""
+    command: list[Array] = field(default_factory=list)
+    """Received commands, each (joints,), before the arm's own limits."""
+
+    def save(self, path: Path, model_xml: str) -> None:
+        """Write everything to one .npz file, atomically."""
+        with replaced_atomically(path) as temporary, temporary.open("wb") as handle:
+            np.savez_compressed(
+                handle,
+                stamp_s=np.array(self.stamp_s),
+                state=np.array(self.state),
+                command_stamp_s=np.array(self.command_stamp_s),
+                command=np.array(self.command),
+                model_xml=np.array(model_xml),
+            )
+
+
+class SimulatedHardware:
+    """One arm with drawn dynamics, its encoders, and a watchdog over its commands."""
+
+    def __init__(
+        self, robot: str, randomisation: str, *, seed: int, command_timeout_s: float
+    ) -> None:
+        """Build the arm at its home pose.
+
+        Args:
+            robot: robot name or YAML file.
+            randomisation: preset of the dynamics that are drawn.
+            seed: fixes every draw.
+            command_timeout_s: silence after which the arm holds [s].
+
+        Raises:
+            ConfigError: an unknown robot or preset, or a time-out that is not positive.
+        """
+        if not command_timeout_s > 0.0:
+            raise ConfigError(f"command_timeout_s is {command_timeout_s}, expected more than 0")
+        self.robot = load_robot(robot)
+        self.simulation = ArmSimulation(
+            self.robot,
+            1,
+            randomisation=load_randomisation(randomisation),
+            generator=np.random.default_rng(seed),
+            nthread=1,
+        )
+        self.log = HardwareLog()
+        self.refused_commands = 0
+        self.watchdog_trips = 0
+        self.holding = False
+        self._timeout_s = command_timeout_s
+        self._commanded_s: float | None = None
+        model = self.simulation.model
+        ranges = np.array([model.joint(PREFIX + name).range for name in self.robot.joints])
+        self._minimum, self._maximum = ranges.T
+        self._start_s: float | None = None
+        self._steps_done = 0
+        # another order than any contract's, as on real drivers: readers must go by name
+        gripper = () if self.robot.gripper is None else (self.robot.gripper.joint,)
+        self.joint_names = (*gripper, *reversed(self.robot.joints))
+
+    def command(self, position: Array, now_s: float, stamp_s: float) -> None:
+        """Take a command, (joints,), in the robot's order; a malformed one is refused."""
+        if position.shape != self._minimum.shape or not np.isfinite(position).all():
+            self.refused_commands += 1
+            return
+        self.log.command.append(position)
+        self.log.command_stamp_s.append(stamp_s)
+        self._commanded_s = now_s
+        self.holding = False
+        self.simulation.set_command(np.clip(position, self._minimum, self._maximum)[None])
+
+    def advance_to(self, now_s: float) -> None:
+        """Simulate up to a time of the caller's clock, so that the arm lives in real time.
+
+        Raises:
+            NonFiniteError: the simulation diverged.
+        """
+        step_s = self.robot.physics_timestep_s
+        if self._start_s is None:
+            self._start_s = now_s
+        due = int((now_s - self._start_s) / step_s) - self._steps_done
+        if due * step_s > MAXIMUM_CATCH_UP_S:
+            skipped = due - int(MAXIMUM_CATCH_UP_S / step_s)
+            self._steps_done += skipped
+            due -= skipped
+        if due > 0:
+            self._steps_done += due
+            if self.simulation.advance(due).any():
+                raise NonFiniteError(f"the simulated arm diverged; drawn: {self.drawn()}")
+        self._watch(now_s)
+
+    def measure(self) -> tuple[Array, Array]:
+        """Return what the encoders report, positions and velocities in `joint_names`' order."""
+        position, velocity = (values[0, ::-1] for values in self.simulation.measure())
+        if self.robot.gripper is None:
+            return position, velocity
+        joint = self.simulation.model.joint(PREFIX + self.robot.gripper.joint)
+        state = self.simulation.state_vector(0)
+        qpos = 1 + int(joint.qposadr[0])
+        qvel = 1 + self.simulation.model.nq + int(joint.dofadr[0])
+        return np.append(state[qpos], position), np.append(state[qvel], velocity)
+
+    def end_effector(self) -> Array:
+        """Return the true end-effector position in the base frame, (3,), m."""
+        return self.simulation.end_effector_position[0]
+
+    def draw_dynamics(self) -> dict[str, float]:
+        """Draw new dynamics; the arm stays where it is."""
+        self.simulation.draw_dynamics(_ONLY)
+        return self.drawn()
+
+    def drawn(self) -> dict[str, float]:
+        """Return the dynamics drawn last, by `quantity/object`."""
+        return self.simulation.drawn(0)
+
+    def record(self, stamp_s: float) -> None:
+        """Keep the present state for the log."""
+        self.log.stamp_s.append(stamp_s)
+        self.log.state.append(self.simulation.state_vector(0))
+
+    def _watch(self, now_s: float) -> None:
+        """Hold when commands that had been coming have stopped.
+
+        A position servo holds its last command by itself; what the watchdog adds is that it is
+        noticed, counted and shown.
+        """
+        if self._commanded_s is None or self.holding:
+            return
+        if now_s - self._commanded_s > self._timeout_s:
+            self.holding = True
+            self.watchdog_trips += 1
