@@ -73,12 +73,12 @@ class ArmSimulation:
     @property
     def joint_position(self) -> Array:
         """True joint positions, shape (N, joints), rad."""
-        return self._qpos[:, self._qpos_index]
+        return np.asarray(self._qpos[:, self._qpos_index])
 
     @property
     def joint_velocity(self) -> Array:
         """True joint velocities, shape (N, joints), rad/s."""
-        return self._qvel[:, self._dof_index]
+        return np.asarray(self._qvel[:, self._dof_index])
 
     @property
     def end_effector_position(self) -> Array:
@@ -100,7 +100,7 @@ class ArmSimulation:
         )
 
     def reset(self, ids: Ids, joint_position: Array) -> None:
-        """Draw new dynamics for `ids` and put those arms at rest at `joint_position`, (n, joints)."""
+        """Draw new dynamics for `ids`; put them at rest at `joint_position`, (n, joints)."""
         self.draw_dynamics(ids)
         self._batch.reset(ids, stage=mujoco.mjtStage.mjSTAGE_NONE.value)
         self._qpos[np.ix_(ids, self._qpos_index)] = joint_position

@@ -135,11 +135,11 @@ class Randomiser:
             for name, value in zip(names, self._values[quantity][sim], strict=True)
         }
 
-    def get_state(self) -> dict[str, Array]:
+    def get_state(self) -> dict[Quantity, Array]:
         """Return a copy of all drawn values."""
         return {quantity: values.copy() for quantity, values in self._values.items()}
 
-    def set_state(self, state: dict[str, Array]) -> None:
+    def set_state(self, state: dict[Quantity, Array]) -> None:
         """Restore what `get_state` returned."""
         for quantity, values in state.items():
             self._values[quantity][:] = values

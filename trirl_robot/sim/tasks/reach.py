@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,14 +136,14 @@ class ReachTask:
         """Return which simulations have been at the target for the last `success_hold_s`, (N,)."""
         return self._steps_at_target >= self._hold_steps
 
-    def get_state(self) -> dict[str, Array]:
+    def get_state(self) -> dict[str, NDArray[Any]]:
         """Return a copy of the task's state."""
         return {
             "target_position": self.target_position.copy(),
             "steps_at_target": self._steps_at_target.copy(),
         }
 
-    def set_state(self, state: dict[str, Array]) -> None:
+    def set_state(self, state: dict[str, NDArray[Any]]) -> None:
         """Restore what `get_state` returned."""
         self.target_position[:] = state["target_position"]
         self._steps_at_target[:] = state["steps_at_target"]
