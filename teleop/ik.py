@@ -12,7 +12,7 @@ from trirl_robot.sim.scene import robot_model
 
 Array = NDArray[np.float64]
 
-_POSTURE_COST = 0.02
+_POSTURE_COST = 0.005
 _STEP_S = 0.1
 _TOLERANCE_M = 1.5e-3
 
