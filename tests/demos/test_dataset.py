@@ -94,8 +94,8 @@ def test_wrong_shapes_and_missing_parts(path):
 
 
 def test_masks(path):
-    with pytest.raises(DatasetError, match="unknown mask 'trian': did you mean 'train'"):
-        load_demonstrations(path, mask="trian")
+    with pytest.raises(DatasetError, match="unknown mask 'trayn': did you mean 'train'"):
+        load_demonstrations(path, mask="trayn")
     with pytest.raises(DatasetError, match="mask 'valid' lists no demonstration"):
         load_demonstrations(path, mask="valid")
     with h5py.File(path, "a") as file:
