@@ -1,4 +1,3 @@
-import importlib.util
 import json
 import re
 import subprocess
@@ -59,9 +58,6 @@ def test_help_lists_every_command_and_imports_none_of_them():
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_command_exists_and_shows_examples(name):
-    module = cli.COMMANDS[name][0]
-    if importlib.util.find_spec(module) is None:
-        pytest.skip(f"{module} is not written yet")
     result = run(name, "--help")
     assert result.exit_code == 0, result.output
     assert "Examples:" in result.output
@@ -73,9 +69,9 @@ def test_version():
 
 
 def test_an_unknown_command_gets_the_nearest_name_and_status_2():
-    result = run("trian")
+    result = run("traim")
     assert result.exit_code == 2
-    assert result.stderr.startswith("error: unknown command 'trian': did you mean 'train'?")
+    assert result.stderr.startswith("error: unknown command 'traim': did you mean 'train'?")
     assert result.stderr.count("\n") == 1
 
 

@@ -91,8 +91,8 @@ PLOTS = (
     ),
     Plot(
         title="Trust region",
-        caption="KL divergence from the policy before each update (solid) and its bound (dashed). "
-        "The update is a valid dual step while the solid line keeps to the bound.",
+        caption="How far each update moved the policy, as the mean KL divergence from the policy "
+        "before it (solid), and the bound that is aimed at (dashed).",
         axis="KL divergence [nats]",
         curves=(
             Curve(key="trust_region/kl_mean", label="mean KL"),
@@ -110,12 +110,12 @@ PLOTS = (
     ),
     Plot(
         title="Discriminator",
-        caption="Share of transitions that the discriminator tells apart; 50 % means that policy "
-        "and demonstrations look alike to it.",
+        caption="Share of transitions that the discriminator tells apart (solid): at 50 % policy "
+        "and demonstrations look alike to it. Its probabilities are off by the calibration gap.",
         axis="accuracy",
         curves=(
             Curve(key="discriminator/accuracy", label="accuracy"),
-            Curve(key="discriminator/calibration_error", label="calibration error", dashed=True),
+            Curve(key="discriminator/calibration", label="calibration gap", dashed=True),
         ),
         limits=(-0.02, 1.02),
         percent=True,
