@@ -88,6 +88,17 @@ def test_the_bootstrap_interval_covers_the_truth_about_95_times_in_100():
     assert 178 <= covered <= 199
 
 
+def test_the_bootstrap_interval_has_the_width_of_theory():
+    """The influence function of a trimmed mean gives its variance for n normal scores."""
+    quartile, density = 0.67449, 0.31778
+    inside = 0.5 - 2 * quartile * density  # integral of x^2 between the quartiles
+    variance = (inside + 0.5 * quartile**2) / 0.5**2
+    scores = np.random.default_rng(5).normal(size=1500)
+    interval = interquartile_mean_interval(scores, resamples=3000)
+    width = 2 * 1.96 * math.sqrt(variance / 1500)
+    assert interval.high - interval.low == pytest.approx(width, rel=0.1)
+
+
 def test_a_seed_fixes_the_interval():
     scores = np.random.default_rng(2).normal(size=(7, 2))
     assert interquartile_mean_interval(scores, resamples=3000) == interquartile_mean_interval(

@@ -110,8 +110,8 @@ PLOTS = (
     ),
     Plot(
         title="Discriminator",
-        caption="Share of transitions that the discriminator tells apart (solid): at 50 % policy "
-        "and demonstrations look alike to it. Its probabilities are off by the calibration gap.",
+        caption="Share of transitions that the discriminator tells apart (solid): at one half "
+        "policy and demonstrations look alike to it. Its probabilities are off by the calibration gap.",
         axis="accuracy",
         curves=(
             Curve(key="discriminator/accuracy", label="accuracy"),
@@ -123,7 +123,7 @@ PLOTS = (
     ),
     Plot(
         title="Dual",
-        caption="Estimate of the dual objective that the reward descends.",
+        caption="Estimate of the dual objective whose variable is the reward.",
         axis="dual value [nats]",
         curves=(Curve(key="dual/value"),),
     ),

@@ -110,7 +110,7 @@ def report_html(data: ReportData) -> str:
 
 def percent(share: float) -> str:
     """Return a share as a percentage with one decimal."""
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}\u00a0%"  # no line break before the sign
 
 
 def _results(rows: tuple[ResultRow, ...]) -> str:
