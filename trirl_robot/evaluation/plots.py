@@ -111,7 +111,8 @@ PLOTS = (
     Plot(
         title="Discriminator",
         caption="Share of transitions that the discriminator tells apart (solid): at one half "
-        "policy and demonstrations look alike to it. Its probabilities are off by the calibration gap.",
+        "policy and demonstrations look alike to it. Its probabilities are off by the gap shown "
+        "below (dashed).",
         axis="accuracy",
         curves=(
             Curve(key="discriminator/accuracy", label="accuracy"),
