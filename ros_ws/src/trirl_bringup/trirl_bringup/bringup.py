@@ -32,16 +32,14 @@ class Plan:
 
     policy: Path
     """The policy's ONNX file."""
-    task: str
-    """Task whose targets are published and whose measure of success counts."""
+    goals: Path
+    """JSON file of the goals, see `reaches.Goals`."""
     robot: str
     """Robot that is simulated."""
     randomisation: str
     """Preset of the dynamics drawn for each reach."""
-    reaches: int
-    """Number of reaches."""
     seed: int
-    """Fixes targets and dynamics."""
+    """Fixes the dynamics."""
     output: Path
     """Folder for results and logs."""
 
@@ -58,12 +56,7 @@ def run(plan: Plan) -> None:
         goals = processes.start(
             "goals",
             "trirl_bringup.goal_publisher",
-            [
-                f"--task={plan.task}",
-                f"--reaches={plan.reaches}",
-                f"--seed={plan.seed}",
-                f"--output={plan.output}",
-            ],
+            [str(plan.policy), f"--goals={plan.goals}", f"--output={plan.output}"],
             read_output=True,
         )
         os.environ.update(domain)
@@ -153,11 +146,10 @@ def main() -> None:
     """Command line of the process."""
     parser = argparse.ArgumentParser(prog="bringup", description=__doc__)
     parser.add_argument("policy", type=Path, help="the policy's ONNX file")
-    parser.add_argument("--task", default="so101-reach", help="task name or YAML file")
+    parser.add_argument("--goals", type=Path, required=True, help="JSON file of the goals")
     parser.add_argument("--robot", default="so101", help="robot name or YAML file")
     parser.add_argument("--randomisation", default="shifted", help="preset of the dynamics")
-    parser.add_argument("--reaches", type=int, default=10, help="number of reaches")
-    parser.add_argument("--seed", type=int, default=0, help="fixes targets and dynamics")
+    parser.add_argument("--seed", type=int, default=0, help="fixes the dynamics")
     parser.add_argument("--output", type=Path, required=True, help="folder for the results")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:

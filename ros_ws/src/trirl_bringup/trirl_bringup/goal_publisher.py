@@ -27,10 +27,11 @@ from trirl_policy.mailbox import Mailbox
 from trirl_policy.trace import TraceRow, decode
 
 from trirl_bringup.lifecycle import LifecycleClient
-from trirl_bringup.reaches import Reach, score
+from trirl_bringup.reaches import Goals, Reach, read_goals, score
+from trirl_robot.contract import PolicyContract
 from trirl_robot.errors import DeploymentError, TrirlError
 from trirl_robot.files import replaced_atomically, write_text_atomically
-from trirl_robot.sim.env import make_env
+from trirl_robot.model_file import load_policy
 
 Array = NDArray[np.float64]
 
@@ -41,16 +42,16 @@ TARGET_PERIOD_S = 0.1
 class GoalPublisher:
     """Runs reaches against a policy node and simulated hardware that are already up."""
 
-    def __init__(self, node: Node, task: str, seed: int) -> None:
-        """Connect to both nodes and prepare the task's own sampler.
+    def __init__(self, node: Node, contract: PolicyContract, goals: Goals) -> None:
+        """Connect to both nodes.
 
         Args:
             node: node of this process, in no executor.
-            task: task name or YAML file.
-            seed: fixes the targets.
+            contract: the policy's contract, to read the trace by.
+            goals: targets and measure of success.
         """
-        env = make_env(task, num_envs=1, randomisation="none", seed=seed, nthread=1)
-        self._env = env
+        self._contract = contract
+        self._goals = goals
         self._node = node
         self._client = LifecycleClient(node, POLICY, lambda: None)
         self._targets = node.create_publisher(PointStamped, f"/{POLICY}/target", 1)
@@ -74,28 +75,19 @@ class GoalPublisher:
 
     def reach(self, index: int) -> Reach:
         """Draw new dynamics, publish a new target, wait, score; recover from a latch."""
-        config = self._env.task_config
         drawn = self._client.call(self._draw, Trigger.Request())
-        pose = self._env.task.sample_poses(1)
-        target = self._env.simulation.end_effector_at(pose)[0]
+        target = np.array(self._goals.targets_m[index])
         for _ in self._truth.take():
             pass
         start_s = self._now_s()
-        end_s = start_s + config.duration_s
+        end_s = start_s + self._goals.duration_s
         while (left_s := end_s - self._now_s()) > 0.0:
             self._publish(target)
             time.sleep(min(TARGET_PERIOD_S, left_s))
         # positions of the last moment are still under way
         time.sleep(0.02)
         stamps, positions = self._take_truth()
-        success, final, largest = score(
-            stamps,
-            positions,
-            target,
-            end_s=end_s,
-            hold_s=config.success_hold_s,
-            radius_m=config.success_radius_m,
-        )
+        success, final, largest = score(self._goals, target, stamps, positions, end_s)
         latched = self._recover_if_latched(self._take_trace())
         return Reach(
             index=index,
@@ -146,7 +138,7 @@ class GoalPublisher:
         self._targets.publish(message)
 
     def _take_trace(self) -> list[TraceRow]:
-        rows = [decode(message.data, self._env.contract) for message in self._trace_box.take()]
+        rows = [decode(message.data, self._contract) for message in self._trace_box.take()]
         self.trace += rows
         return rows
 
@@ -159,20 +151,21 @@ class GoalPublisher:
         return float(self._node.get_clock().now().nanoseconds * 1e-9)
 
 
-def run(task: str, reaches: int, seed: int, output: Path) -> None:
+def run(policy: Path, goals: Goals, output: Path) -> None:
     """Run all reaches, printing one line of JSON for each.
 
     Raises:
         DeploymentError: a node did not answer.
     """
+    contract = load_policy(policy).contract
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node("goal_publisher")
     try:
-        publisher = GoalPublisher(node, task, seed)
+        publisher = GoalPublisher(node, contract, goals)
         publisher.wait_until_active(60.0)
         done: list[Reach] = []
         try:
-            for index in range(reaches):
+            for index in range(len(goals.targets_m)):
                 done.append(publisher.reach(index))
                 _say(done[-1])
         finally:
@@ -192,13 +185,12 @@ def main() -> None:
     """Command line of the process."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     parser = argparse.ArgumentParser(prog="goal_publisher", description=__doc__)
-    parser.add_argument("--task", default="so101-reach", help="task name or YAML file")
-    parser.add_argument("--reaches", type=int, default=10, help="number of reaches")
-    parser.add_argument("--seed", type=int, default=0, help="fixes the targets")
+    parser.add_argument("policy", type=Path, help="the policy's ONNX file")
+    parser.add_argument("--goals", type=Path, required=True, help="JSON file of the goals")
     parser.add_argument("--output", type=Path, required=True, help="folder for the results")
     arguments = parser.parse_args()
     try:
-        run(arguments.task, arguments.reaches, arguments.seed, arguments.output)
+        run(arguments.policy, read_goals(arguments.goals), arguments.output)
     except TrirlError as error:
         sys.stderr.write(f"goal_publisher: {error}\n")
         sys.exit(2)

@@ -1,0 +1,174 @@
+"""The whole graph: simulated hardware, policy node and goals as processes over DDS."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from trirl_robot.cli.deploy import command, deploy
+from trirl_robot.errors import ConfigError, ContractError, DeploymentError, ModelFileError
+
+pytest.importorskip("rclpy")
+pytestmark = [
+    pytest.mark.ros,
+    # raised by the parser that the ROS messages import
+    pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning"),
+]
+
+
+def _processes_of(folder: Path) -> list[str]:
+    """Return the command lines of processes that name this folder."""
+    lines = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            lines.append(process.read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return [line for line in lines if str(folder) in line and "trirl_" in line]
+
+
+def test_deploy_reaches_and_leaves_whole_files(reaching_file, tmp_path):
+    output = tmp_path / "deploy"
+    seen = []
+    start_s = time.monotonic()
+    result = deploy(
+        reaching_file,
+        reaches=2,
+        randomisation="shifted",
+        seed=3,
+        output=output,
+        on_progress=seen.append,
+    )
+    assert time.monotonic() - start_s < 2 * 4.0 + 30.0
+    assert (seen[-1].done, seen[-1].successes) == (2, 2)
+    assert result.success_rate.value == 1.0
+    assert result.latches == 0
+    assert result.action_difference <= 1e-6
+    assert result.command_difference == 0.0
+    assert result.cycles > 2 * 4 * 25 * 0.9
+    document = json.loads((output / "deploy.json").read_text())
+    assert document["seed"] == 3
+    first, second = document["reaches"]
+    assert first["success"]
+    assert first["largest_hold_error_m"] < 0.02
+    assert first["target_m"] != second["target_m"]
+    assert first["dynamics"] != second["dynamics"]
+    assert first["dynamics"]["command_latency_s/elbow_flex"] >= 0.04
+    with np.load(output / "hardware.npz") as hardware:
+        state = hardware["state"]
+        # 40 ms apart in real time, and no jump where new dynamics were drawn
+        assert np.median(np.diff(hardware["stamp_s"])) == pytest.approx(0.04, abs=0.006)
+        assert np.abs(np.diff(state[:, 1:6], axis=0)).max() < 0.3
+    assert not _processes_of(tmp_path)
+
+
+def test_killed_policy_node_leaves_the_arm_holding(processes, domain, reaching_file, tmp_path):
+    import rclpy
+    from diagnostic_msgs.msg import DiagnosticArray
+    from geometry_msgs.msg import PointStamped
+    from sensor_msgs.msg import JointState
+    from trirl_bringup.bringup import ros_arguments
+    from trirl_bringup.lifecycle import LifecycleClient
+
+    log = tmp_path / "hardware.npz"
+    parameters = {"randomisation": "none", "log_path": str(log)}
+    processes.start("hardware", "trirl_sim_hardware.node", ros_arguments(parameters))
+    policy = processes.start(
+        "policy", "trirl_policy.node", ros_arguments({"model_path": str(reaching_file)})
+    )
+    node = rclpy.create_node("test")
+    client = LifecycleClient(node, "trirl_policy", processes.check)
+    positions, messages = [], []
+    node.create_subscription(
+        JointState,
+        "/joint_states",
+        lambda m: positions.append([m.position[m.name.index("shoulder_pan")], m.position[-1]]),
+        10,
+    )
+    node.create_subscription(
+        DiagnosticArray, "/diagnostics", lambda m: messages.append(m.status[0].message), 10
+    )
+    targets = node.create_publisher(PointStamped, "/trirl_policy/target", 1)
+    client.change("configure", timeout_s=30.0)
+    client.activate_when_ready(timeout_s=30.0)
+    target = PointStamped()
+    target.point.x, target.point.y, target.point.z = 0.1, 0.25, 0.2
+    start = positions[-1][0]
+    while abs(positions[-1][0] - start) < 0.2:
+        targets.publish(target)
+        client.spin(0.05)
+    policy.send_signal(signal.SIGKILL)
+    policy.wait()
+    processes.stop("policy")
+    client.spin(1.0)
+    assert any("holding: no command" in message for message in messages)
+    count = len(positions)
+    client.spin(0.5)
+    assert len(positions) - count > 30, "the hardware goes on publishing"
+    assert np.ptp(np.array(positions[count:]), axis=0).max() < 0.01
+    node.destroy_node()
+    assert processes.stop("hardware") == 0
+    with np.load(log) as hardware:
+        assert len(hardware["state"]) > 20
+        assert len(hardware["command"]) > 3
+
+
+def test_killed_bringup_takes_its_children_with_it(reaching_file, tmp_path):
+    goals = {"duration_s": 60, "hold_s": 0.5, "radius_m": 0.02, "targets_m": [[0.2, 0.0, 0.2]]}
+    (tmp_path / "goals.json").write_text(json.dumps(goals))
+    bringup = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "trirl_bringup.bringup", str(reaching_file)),
+            *(f"--goals={tmp_path / 'goals.json'}", f"--output={tmp_path}"),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert "starting" in bringup.stdout.readline()
+    assert "active" in bringup.stdout.readline()
+    assert len(_processes_of(tmp_path)) == 4
+    bringup.kill()
+    bringup.wait()
+    bringup.stdout.close()
+    deadline_s = time.monotonic() + 10.0
+    while _processes_of(tmp_path) and time.monotonic() < deadline_s:
+        time.sleep(0.1)
+    assert not _processes_of(tmp_path)
+    with np.load(tmp_path / "hardware.npz") as hardware:
+        assert len(hardware["state"]) > 0
+
+
+def test_failing_node_ends_the_deployment_with_its_reason(reaching_file, tmp_path, monkeypatch):
+    # the graph's own Python cannot import the policy package: its node ends at once
+    broken = tmp_path / "broken" / "trirl_policy"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise SystemExit('no robot here')\n")
+    monkeypatch.setenv("PYTHONPATH", str(broken.parent))
+    with pytest.raises(DeploymentError, match="no robot here"):
+        deploy(reaching_file, reaches=1, randomisation="none", seed=0, output=tmp_path / "out")
+    assert not _processes_of(tmp_path)
+
+
+def test_bad_input_ends_before_anything_starts(reaching_file, obedient_file, tmp_path):
+    good = {"reaches": 1, "randomisation": "none", "seed": 0, "output": tmp_path / "out"}
+    with pytest.raises(ModelFileError, match="no such file"):
+        deploy(tmp_path / "nothing.onnx", **good)
+    with pytest.raises(ConfigError, match="did you mean 'shifted'"):
+        deploy(reaching_file, **{**good, "randomisation": "shiftet"})
+    with pytest.raises(ConfigError, match="reaches is 0"):
+        deploy(reaching_file, **{**good, "reaches": 0})
+    with pytest.raises(ContractError, match=r"obedient\.onnx differs from .* 'so101-reach'"):
+        deploy(obedient_file, **good)
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_has_examples():
+    shown = CliRunner().invoke(command, ["--help"])
+    assert shown.exit_code == 0
+    assert "Examples:" in shown.output
