@@ -14,6 +14,8 @@ setup(
         (f"share/{NAME}/launch", ["launch/reach.launch.py"]),
     ],
     zip_safe=True,
+    # colcon runs pytest only where it is asked for
+    extras_require={"test": ["pytest"]},
     entry_points={
         "console_scripts": [
             "bringup = trirl_bringup.bringup:main",

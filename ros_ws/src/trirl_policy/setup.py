@@ -13,5 +13,7 @@ setup(
         (f"share/{NAME}", ["package.xml"]),
     ],
     zip_safe=True,
+    # colcon runs pytest only where it is asked for
+    extras_require={"test": ["pytest"]},
     entry_points={"console_scripts": ["policy_node = trirl_policy.node:main"]},
 )
