@@ -1,6 +1,7 @@
 """Fixtures that several parts of the tree share."""
 
 import dataclasses
+import os
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +14,9 @@ from trirl_robot.contract import (
     ObservationField,
     PolicyContract,
 )
+
+# one thread, as in training: on two cores, threads of several processes only wait for each other
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 MakeContract = Callable[..., PolicyContract]
 

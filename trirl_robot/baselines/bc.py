@@ -49,7 +49,7 @@ def clone(
     """Fit the policy's mean to demonstrated actions, in place.
 
     Args:
-        policy: its observation statistics must have been set.
+        policy: its input scales must have been fitted.
         observation: shape (B, n).
         action: shape (B, m), in [-1, 1].
         config: settings.

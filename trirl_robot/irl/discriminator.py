@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from trirl_robot.contract import PolicyContract
 from trirl_robot.errors import ConfigError, unknown_name
-from trirl_robot.rl.networks import Normaliser
+from trirl_robot.rl.networks import InputScaler
 
 ACTION = "action"
 """Name under which the action is an input beside the observation fields."""
@@ -62,7 +62,7 @@ class FeatureSelection(nn.Module):
         if not positions:
             raise ConfigError("the discriminator has no inputs; name observation fields or action")
         self.register_buffer("index", torch.tensor(positions))
-        self.normaliser = Normaliser(len(positions))
+        self.scaler = InputScaler(len(positions))
 
     @property
     def size(self) -> int:
@@ -75,7 +75,7 @@ class FeatureSelection(nn.Module):
 
     def forward(self, observation: Tensor, action: Tensor) -> Tensor:
         """Return the scaled inputs, (B, n) and (B, m) to (B, f)."""
-        scaled: Tensor = self.normaliser(self.select(observation, action))
+        scaled: Tensor = self.scaler(self.select(observation, action))
         return scaled
 
 
@@ -139,7 +139,7 @@ class DiscriminatorTrainer:
         self.features = features
         self._expert_observation = expert_observation
         self._expert_action = expert_action
-        features.normaliser.update(features.select(expert_observation, expert_action))
+        features.scaler.fit(features.select(expert_observation, expert_action))
         self.discriminator = Discriminator(features.size, config.hidden, generator)
         self.optimiser = torch.optim.Adam(
             self.discriminator.parameters(), lr=config.learning_rate, eps=1e-5

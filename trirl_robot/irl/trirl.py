@@ -119,8 +119,8 @@ class Trirl:
             generator=self.generator,
         )
         self.critic = Critic(n, hidden=config.critic_hidden, generator=self.generator)
-        for normaliser in (self.policy.normaliser, self.critic.normaliser):
-            normaliser.update(self.expert_observation)
+        for scaler in (self.policy.scaler, self.critic.scaler):
+            scaler.fit(self.expert_observation)
         self.features = FeatureSelection(env.contract, config.discriminator.inputs)
         self.discriminator = DiscriminatorTrainer(
             config.discriminator,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from trirl_robot.rl.networks import Normaliser, mlp
+from trirl_robot.rl.networks import InputScaler, mlp
 
 
 class Critic(nn.Module):
@@ -29,7 +29,7 @@ class Critic(nn.Module):
         decay: float = 0.9,
     ) -> None:
         super().__init__()
-        self.normaliser = Normaliser(observation_size)
+        self.scaler = InputScaler(observation_size)
         self.network = mlp([observation_size, *hidden, 1], generator, output_gain=1.0)
         self.register_buffer("mean", torch.zeros(()))
         self.register_buffer("deviation", torch.ones(()))
@@ -37,7 +37,7 @@ class Critic(nn.Module):
 
     def normalised(self, observation: Tensor) -> Tensor:
         """Return the value in units of the return's spread; (B, n) to (B,)."""
-        output: Tensor = self.network(self.normaliser(observation))
+        output: Tensor = self.network(self.scaler(observation))
         return output.squeeze(-1)
 
     def forward(self, observation: Tensor) -> Tensor:

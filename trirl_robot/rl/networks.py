@@ -1,4 +1,4 @@
-"""Multi-layer perceptrons and observation normalisation."""
+"""Multi-layer perceptrons and the scaling of their inputs."""
 
 from __future__ import annotations
 
@@ -31,37 +31,43 @@ def mlp(sizes: Sequence[int], generator: torch.Generator, *, output_gain: float)
     return nn.Sequential(*layers)
 
 
-class Normaliser(nn.Module):
-    """Shifts and scales inputs by statistics gathered so far; exported with the network."""
+class InputScaler(nn.Module):
+    """Scales inputs by what the demonstrations held; fixed once fitted, exported with the network.
 
+    Each input is centred on its median, compressed by asinh and standardised. Movements that end
+    in a hold have two scales, decimetres on the way and millimetres at the goal: dividing by the
+    standard deviation alone leaves the second invisible to a network.
+    """
+
+    median: Tensor
+    width: Tensor
     mean: Tensor
-    variance: Tensor
-    count: Tensor
+    deviation: Tensor
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        # float64 sums: over millions of samples float32 would stop moving
-        self.register_buffer("mean", torch.zeros(size, dtype=torch.float64))
-        self.register_buffer("variance", torch.ones(size, dtype=torch.float64))
-        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("median", torch.zeros(size))
+        self.register_buffer("width", torch.ones(size))
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("deviation", torch.ones(size))
 
     @torch.no_grad()
-    def update(self, values: Tensor) -> None:
-        """Merge a batch into the statistics (Chan et al. 1979); values: (B, n)."""
-        batch = values.to(torch.float64)
-        count, mean = batch.shape[0], batch.mean(0)
-        variance = batch.var(0, correction=0)
-        total = self.count + count
-        delta = mean - self.mean
-        share = count / total
-        self.variance.copy_(
-            self.variance * (1 - share) + variance * share + delta**2 * share * (1 - share)
-        )
-        self.mean.add_(delta * share)
-        self.count.copy_(total)
+    def fit(self, values: Tensor) -> None:
+        """Take the scales from `values`, shape (B, n)."""
+        median = values.median(0).values
+        distance = (values - median).abs()
+        # the lower half of the distances: the spread within a hold, where there is one
+        narrow = distance.quantile(0.4, dim=0)
+        self.median.copy_(median)
+        self.width.copy_(torch.maximum(narrow, 0.02 * values.std(0)).clamp_min(1e-6))
+        compressed = self._compress(values)
+        self.mean.copy_(compressed.mean(0))
+        # a constant input has no scale of its own
+        self.deviation.copy_(compressed.std(0).clamp_min(1e-3))
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return (values - mean) / standard deviation, within [-10, 10]; same shape."""
-        mean, deviation = self.mean.float(), self.variance.sqrt().float()
-        # a constant input has no scale of its own
-        return ((values - mean) / deviation.clamp_min(1e-4)).clamp(-10.0, 10.0)
+        """Return the scaled inputs, within [-10, 10]; same shape."""
+        return ((self._compress(values) - self.mean) / self.deviation).clamp(-10.0, 10.0)
+
+    def _compress(self, values: Tensor) -> Tensor:
+        return torch.asinh((values - self.median) / self.width)

@@ -10,14 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from trirl_robot.rl.networks import Normaliser, mlp
+from trirl_robot.rl.networks import InputScaler, mlp
 
 LOG_STD_RANGE = (math.log(0.02), math.log(1.5))
 """Bounds of the log standard deviation: below, exploration ends; above, actions saturate."""
 
 
 class GaussianPolicy(nn.Module):
-    """N(tanh(network(normalised observation)), diag(std^2)), with std independent of the state.
+    """N(tanh(network(scaled observation)), diag(std^2)), with std independent of the state.
 
     Calling the module returns the mean, which is what is exported and deployed.
     """
@@ -32,13 +32,13 @@ class GaussianPolicy(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        self.normaliser = Normaliser(observation_size)
+        self.scaler = InputScaler(observation_size)
         self.network = mlp([observation_size, *hidden, action_size], generator, output_gain=0.01)
         self.log_std = nn.Parameter(torch.full((action_size,), math.log(initial_std)))
 
     def forward(self, observation: Tensor) -> Tensor:
         """Return the mean action in [-1, 1]; (B, n) to (B, m)."""
-        return torch.tanh(self.network(self.normaliser(observation)))
+        return torch.tanh(self.network(self.scaler(observation)))
 
     @property
     def bounded_log_std(self) -> Tensor:

@@ -1,0 +1,82 @@
+import pytest
+import torch
+
+from trirl_robot.rl.critic import Critic
+from trirl_robot.rl.policy import GaussianPolicy
+from trirl_robot.rl.ppo import PPO, PPOConfig
+from trirl_robot.rl.rollout import Rollout
+
+T, N = 32, 32
+
+
+def setup(**settings):
+    generator = torch.Generator().manual_seed(0)
+    policy = GaussianPolicy(3, 2, hidden=(32,), initial_std=0.3, generator=generator)
+    critic = Critic(3, hidden=(32,), generator=generator)
+    return PPO(PPOConfig(minibatch=256, gamma=0.0, **settings), policy, critic), generator
+
+
+@torch.no_grad()
+def make_rollout(policy, generator):
+    observation = torch.randn(T, N, 3, generator=generator)
+    action, mean = policy.sample(observation, generator)
+    never = torch.zeros(T, N, dtype=torch.bool)
+    return Rollout(
+        observation=observation,
+        final_observation=observation,
+        action=action,
+        mean=mean,
+        log_std=policy.bounded_log_std.clone(),
+        terminated=never,
+        truncated=never,
+        task_reward=torch.zeros(T, N),
+        episodes=0,
+        successes=0,
+    )
+
+
+def wanted(observation):
+    return torch.tanh(observation[..., :2])
+
+
+def improve(ppo, generator, rounds, **kwargs):
+    results = []
+    for _ in range(rounds):
+        rollout = make_rollout(ppo.policy, generator)
+        reward = -((rollout.action - wanted(rollout.observation)) ** 2).sum(-1)
+        settings = {"kl_penalty": 0.0, "entropy_coef": 0.0, **kwargs}
+        results.append(ppo.update(rollout, reward, generator=generator, **settings))
+    return results
+
+
+def test_it_finds_the_best_action_of_a_bandit():
+    ppo, generator = setup(policy_learning_rate=3e-3)
+    improve(ppo, generator, 60)
+    observation = torch.randn(500, 3)
+    error = (ppo.policy(observation) - wanted(observation)).abs().mean()
+    assert error < 0.06
+
+
+def test_a_larger_penalty_keeps_the_policy_nearer():
+    kl = []
+    for penalty in (0.0, 3.0, 100.0):
+        ppo, generator = setup(policy_learning_rate=3e-3)
+        kl.append(improve(ppo, generator, 3, kl_penalty=penalty)[-1].kl_mean)
+    assert kl[0] > 1.5 * kl[1] > 3.0 * kl[2]
+
+
+def test_the_entropy_bonus_widens_the_policy():
+    entropy = []
+    for coefficient in (0.0, 1.0):
+        ppo, generator = setup()
+        improve(ppo, generator, 10, entropy_coef=coefficient)
+        entropy.append(float(ppo.policy.entropy().detach()))
+    assert entropy[1] > entropy[0] + 0.1
+
+
+def test_while_only_the_critic_learns_the_policy_stands_still():
+    ppo, generator = setup()
+    before = [p.clone() for p in ppo.policy.parameters()]
+    result = improve(ppo, generator, 2, critic_only=True)[-1]
+    assert result.kl_mean == pytest.approx(0.0, abs=1e-9)
+    assert all(torch.equal(a, b) for a, b in zip(before, ppo.policy.parameters(), strict=True))
