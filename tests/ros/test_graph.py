@@ -119,23 +119,54 @@ def test_killed_policy_node_leaves_the_arm_holding(processes, domain, reaching_f
         assert len(hardware["command"]) > 3
 
 
-def test_killed_bringup_takes_its_children_with_it(reaching_file, tmp_path):
-    goals = {"duration_s": 60, "hold_s": 0.5, "radius_m": 0.02, "targets_m": [[0.2, 0.0, 0.2]]}
-    (tmp_path / "goals.json").write_text(json.dumps(goals))
-    bringup = subprocess.Popen(
+def _start_bringup(policy: Path, folder: Path, targets: list, duration_s: float):
+    goals = {"duration_s": duration_s, "hold_s": 0.3, "radius_m": 0.02, "targets_m": targets}
+    (folder / "goals.json").write_text(json.dumps(goals))
+    return subprocess.Popen(
         [
-            *(sys.executable, "-m", "trirl_bringup.bringup", str(reaching_file)),
-            *(f"--goals={tmp_path / 'goals.json'}", f"--output={tmp_path}"),
+            *(sys.executable, "-m", "trirl_bringup.bringup", str(policy), "--randomisation=none"),
+            *(f"--goals={folder / 'goals.json'}", f"--output={folder}"),
         ],
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def test_latched_reach_fails_and_the_next_one_goes_on(reaching_file, tmp_path):
+    targets = [[0.2, 1.0, 0.2], [0.2, 0.1, 0.2]]
+    bringup = _start_bringup(reaching_file, tmp_path, targets, duration_s=2.5)
+    _, errors = bringup.communicate(timeout=60.0)
+    assert bringup.returncode == 0, errors
+    first, second = json.loads((tmp_path / "reaches.json").read_text())
+    assert not first["success"]
+    assert "action_not_finite" in first["latched"]
+    assert second["success"]
+    assert second["latched"] == ""
+
+
+def test_interrupted_bringup_stops_everything_and_keeps_the_files(reaching_file, tmp_path):
+    bringup = _start_bringup(reaching_file, tmp_path, [[0.2, 0.0, 0.2]], duration_s=60.0)
+    assert "starting" in bringup.stdout.readline()
+    assert "active" in bringup.stdout.readline()
+    time.sleep(1.0)
+    bringup.send_signal(signal.SIGTERM)
+    bringup.communicate(timeout=20.0)
+    assert bringup.returncode == 143
+    assert not _processes_of(tmp_path)
+    assert json.loads((tmp_path / "reaches.json").read_text()) == []
+    for name in ("trace.npz", "hardware.npz"):
+        with np.load(tmp_path / name) as arrays:
+            assert len(arrays["command"]) > 0
+
+
+def test_killed_bringup_takes_its_children_with_it(reaching_file, tmp_path):
+    bringup = _start_bringup(reaching_file, tmp_path, [[0.2, 0.0, 0.2]], duration_s=60.0)
     assert "starting" in bringup.stdout.readline()
     assert "active" in bringup.stdout.readline()
     assert len(_processes_of(tmp_path)) == 4
     bringup.kill()
-    bringup.wait()
-    bringup.stdout.close()
+    bringup.communicate()
     deadline_s = time.monotonic() + 10.0
     while _processes_of(tmp_path) and time.monotonic() < deadline_s:
         time.sleep(0.1)

@@ -162,9 +162,9 @@ def run(policy: Path, goals: Goals, output: Path) -> None:
     node = rclpy.create_node("goal_publisher")
     try:
         publisher = GoalPublisher(node, contract, goals)
-        publisher.wait_until_active(60.0)
         done: list[Reach] = []
         try:
+            publisher.wait_until_active(60.0)
             for index in range(len(goals.targets_m)):
                 done.append(publisher.reach(index))
                 _say(done[-1])
