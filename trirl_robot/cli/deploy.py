@@ -72,13 +72,15 @@ def command(
       trirl deploy runs/reach/policy.onnx --reaches 10 --randomisation train --seed 7
       trirl deploy policy.onnx --output runs/deploy-shifted
     """
-    with progress_bar("reaches") as progress:
-        bar = progress.add_task("ROS 2", total=reaches, detail="checking the policy")
+    progress = progress_bar("reaches")
+    bar = progress.add_task("ROS 2", total=reaches, detail="")
 
-        def show(now: DeployProgress) -> None:
-            reached = f"{now.successes} of {now.done} reached" if now.done else now.stage
-            progress.update(bar, completed=now.done, detail=reached)
+    def show(now: DeployProgress) -> None:
+        progress.start()  # not before the input has been checked
+        reached = f"{now.successes} of {now.done} reached" if now.done else now.stage
+        progress.update(bar, completed=now.done, detail=reached)
 
+    try:
         result = deploy(
             policy,
             reaches=reaches,
@@ -88,6 +90,9 @@ def command(
             task=task,
             on_progress=show,
         )
+    finally:
+        if progress.live.is_started:
+            progress.stop()
     Console().print(_table(result))
     for row in result.reaches:
         if row["latched"]:

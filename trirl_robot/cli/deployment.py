@@ -46,6 +46,13 @@ class DeployResult:
     latches: int
     """Reaches in which the node made a protective stop."""
 
+    def asked(self) -> tuple[Array, Array]:
+        """Return the cycles in which the policy was asked: observations (T, n), actions (T, m)."""
+        with np.load(self.output / "trace.npz") as trace:
+            observation, action = trace["observation"], trace["action"]
+        asked = np.isfinite(observation).all(axis=1)
+        return observation[asked], action[asked]
+
 
 def read_result(output: Path, model: ModelFile) -> DeployResult:
     """Read what the graph wrote and compare it with the model.

@@ -40,13 +40,13 @@ class TrirlConfig:
     """The classifier of expert against policy."""
     total_steps: int = 1_000_000
     """Environment steps of the whole training."""
-    num_envs: int = 64
+    num_envs: int = 128
     """Simulations stepped together."""
-    rollout_steps: int = 64
+    rollout_steps: int = 32
     """Steps of each simulation in one iteration."""
     step_size: float = 0.2
     """Epsilon: the provisional step of the reward towards the newest discriminator."""
-    entropy_coef: float = 0.05
+    entropy_coef: float = 0.02
     """Temperature in units of the reward; beta is 1 / entropy_coef."""
     start: Literal["clone", "scratch"] = "clone"
     """Whether the policy starts from behavioural cloning or from random weights."""

@@ -25,9 +25,9 @@ class PPOConfig:
     """Range of the probability ratio that is rewarded."""
     epochs: int = 5
     """Passes over the rollout."""
-    minibatch: int = 1024
+    minibatch: int = 512
     """Samples in one gradient step."""
-    policy_learning_rate: float = 5.0e-4
+    policy_learning_rate: float = 8.0e-4
     """Adam's learning rate for the policy at the start."""
     final_learning_rate: float = 1.0e-4
     """Adam's learning rate for the policy at the end; linear in between."""
