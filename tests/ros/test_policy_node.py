@@ -270,7 +270,7 @@ def test_configure_fails_on_a_bad_model_with_the_reason(policy_node, arm, obedie
 
 
 def test_bad_parameter_is_named(policy_node, arm):
-    policy_node(mode="comand")
+    policy_node(mode="commandx")
     with pytest.raises(DeploymentError, match=r"mode: .*did you mean 'command'"):
         arm.client.change("configure", timeout_s=20.0)
 

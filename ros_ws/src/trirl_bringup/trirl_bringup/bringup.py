@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,7 +93,7 @@ def _start_nodes(processes: Processes, plan: Plan) -> None:
     processes.start("policy", "trirl_policy.node", ros_arguments(policy))
 
 
-def ros_arguments(parameters: dict[str, object]) -> list[str]:
+def ros_arguments(parameters: Mapping[str, object]) -> list[str]:
     """Return command-line arguments that set ROS parameters."""
     arguments = ["--ros-args"]
     for name, value in parameters.items():

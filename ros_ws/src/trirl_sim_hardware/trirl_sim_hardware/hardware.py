@@ -134,7 +134,7 @@ class SimulatedHardware:
 
     def end_effector(self) -> Array:
         """Return the true end-effector position in the base frame, (3,), m."""
-        return self.simulation.end_effector_position[0]
+        return np.asarray(self.simulation.end_effector_position[0])
 
     def draw_dynamics(self) -> dict[str, float]:
         """Draw new dynamics; the arm stays where it is."""
