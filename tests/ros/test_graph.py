@@ -99,6 +99,8 @@ def test_killed_policy_node_leaves_the_arm_holding(processes, domain, reaching_f
     client.activate_when_ready(timeout_s=30.0)
     target = PointStamped()
     target.point.x, target.point.y, target.point.z = 0.1, 0.25, 0.2
+    while not positions:
+        client.spin(0.05)
     start = positions[-1][0]
     while abs(positions[-1][0] - start) < 0.2:
         targets.publish(target)
