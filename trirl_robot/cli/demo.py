@@ -27,7 +27,7 @@ from trirl_robot.evaluation.rollouts import EvaluationResult, Policy, RandomPoli
 from trirl_robot.rl.policy import MeanAction
 from trirl_robot.runs.folder import RunFolder
 from trirl_robot.runs.policies import load_cloned, load_learner
-from trirl_robot.runs.train import EVALUATION_SEED
+from trirl_robot.runs.train import EVALUATION_SEED, build_learner
 from trirl_robot.sim.env import make_env
 
 TASK = "so101-reach"
@@ -124,7 +124,9 @@ class Demo:
         """Learn reward and policy under randomised dynamics."""
         with self.stage("train TRIRL"):
             config = resolve(self.folder / "demos.hdf5", seed=self.seed, overrides=overrides)
-            run_training(RunFolder.create(self.folder / "training", config), config, self.console)
+            learner = build_learner(config)
+            folder = RunFolder.create(self.folder / "training", config)
+            run_training(folder, config, learner, self.console)
 
     def evaluate(self) -> None:
         """Measure every policy on the same kind of episodes, none of them seen in training."""

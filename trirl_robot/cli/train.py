@@ -12,10 +12,10 @@ from trirl_robot.cli.progress import progress_bar
 from trirl_robot.config import find_config, load
 from trirl_robot.demos.dataset import load_demonstrations
 from trirl_robot.errors import ConfigError
-from trirl_robot.irl.trirl import TrirlConfig
+from trirl_robot.irl.trirl import Trirl, TrirlConfig
 from trirl_robot.runs.folder import RunFolder
 from trirl_robot.runs.settings import RunConfig
-from trirl_robot.runs.train import train
+from trirl_robot.runs.train import build_learner, train
 from trirl_robot.sim.env import load_task
 from trirl_robot.sim.randomisation import load_randomisation
 
@@ -62,6 +62,7 @@ def command(
         if demonstrations is not None or output is not None or overrides:
             raise ConfigError("--resume takes the run's own settings; leave out everything else")
         folder, config = RunFolder.open(resume)
+        learner = build_learner(config)
     else:
         if demonstrations is None or output is None:
             raise ConfigError("expected DEMONSTRATIONS and --output, or --resume RUN")
@@ -73,8 +74,10 @@ def command(
             seed=seed,
             overrides=overrides,
         )
+        # everything is checked before anything is written
+        learner = build_learner(config)
         folder = RunFolder.create(output, config)
-    run(folder, config, Console())
+    run(folder, config, learner, Console())
 
 
 def resolve(
@@ -105,7 +108,7 @@ def resolve(
     )
 
 
-def run(folder: RunFolder, config: RunConfig, console: Console) -> None:
+def run(folder: RunFolder, config: RunConfig, learner: Trirl, console: Console) -> None:
     """Train with a progress bar and a closing table."""
     latest: dict[str, float] = {}
     rate, evaluated = 0.0, "success: first evaluation pending"
@@ -125,7 +128,7 @@ def run(folder: RunFolder, config: RunConfig, console: Console) -> None:
                 detail=f"{metrics['env_steps'] / 1e3:.0f}k steps, {rate:.0f}/s, {evaluated}",
             )
 
-        train(folder, config, show)
+        train(folder, config, learner, show)
     if latest:
         console.print(_summary(latest))
     console.print(f"run folder: {folder.path}")

@@ -33,6 +33,8 @@ def build_learner(config: RunConfig) -> Trirl:
         DatasetError: the demonstrations are missing, damaged or not those of the run.
         ContractError: they were recorded under another contract than the task's.
     """
+    # a run must not hang on how many cores the machine has: sums in another order differ
+    torch.set_num_threads(1)
     env = BatchEnv(
         config.task,
         config.algorithm.num_envs,
@@ -49,17 +51,19 @@ def build_learner(config: RunConfig) -> Trirl:
     return Trirl(config.algorithm, demonstrations, env, config.seed)
 
 
-def train(folder: RunFolder, config: RunConfig, on_progress: Progress | None = None) -> Trirl:
+def train(
+    folder: RunFolder, config: RunConfig, learner: Trirl, on_progress: Progress | None = None
+) -> None:
     """Train from the last checkpoint, or from the beginning where there is none.
 
     Metrics go to `metrics.jsonl` and TensorBoard; checkpoints replace each other atomically.
 
-    Returns:
-        The learner at the end.
+    Args:
+        folder: the run's folder.
+        config: the run's configuration.
+        learner: what `build_learner` made of that configuration; trained in place.
+        on_progress: see `Progress`.
     """
-    # a run must not hang on how many cores the machine has: sums in another order differ
-    torch.set_num_threads(1)
-    learner = build_learner(config)
     started = time.perf_counter()
     elapsed = _restore(folder, learner)
     writer = SummaryWriter(str(folder.path / "tensorboard"), purge_step=learner.iteration)
@@ -83,7 +87,6 @@ def train(folder: RunFolder, config: RunConfig, on_progress: Progress | None = N
                 on_progress(metrics, iterations)
     finally:
         writer.close()
-    return learner
 
 
 def evaluate_learner(learner: Trirl, env: BatchEnv, config: RunConfig) -> EvaluationResult:

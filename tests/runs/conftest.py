@@ -1,0 +1,32 @@
+from pathlib import Path
+
+import pytest
+
+from teleop.record import record
+
+
+@pytest.fixture(scope="session")
+def demonstrations(tmp_path_factory) -> Path:
+    """Four demonstrations by the scripted operator."""
+    path = tmp_path_factory.mktemp("demonstrations") / "demos.hdf5"
+    record("so101-reach", "scripted", 4, path, seed=0, realtime=False)
+    return path
+
+
+TINY = (
+    "total_steps=1600",
+    "num_envs=8",
+    "rollout_steps=20",
+    "warmup_iterations=1",
+    "cloning.epochs=3",
+    "ppo.epochs=1",
+    "ppo.minibatch=80",
+    "discriminator.epochs=1",
+    "discriminator.minibatch=80",
+)
+"""Ten iterations of 160 steps: every part runs, nothing is learnt."""
+
+
+@pytest.fixture(scope="session")
+def tiny() -> tuple[str, ...]:
+    return TINY

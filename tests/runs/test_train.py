@@ -1,0 +1,146 @@
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from teleop.record import record
+from trirl_robot.cli.train import resolve
+from trirl_robot.errors import ConfigError, DatasetError, RunError
+from trirl_robot.runs.checkpoint import load_checkpoint, save_checkpoint
+from trirl_robot.runs.folder import RunFolder
+from trirl_robot.runs.policies import load_cloned, load_learner
+from trirl_robot.runs.train import build_learner, train
+
+
+def tensors(state, path=""):
+    for key, value in state.items():
+        if isinstance(value, dict):
+            yield from tensors(value, f"{path}{key}/")
+        elif isinstance(value, torch.Tensor):
+            yield f"{path}{key}", value
+
+
+def make_config(demonstrations, tiny, *more, **settings):
+    config = resolve(demonstrations, seed=3, overrides=(*tiny, *more))
+    changed = {"evaluation_episodes": 4, "evaluation_every": 4, "checkpoint_every": 2, **settings}
+    return dataclasses.replace(config, **changed)
+
+
+@pytest.fixture(scope="module")
+def whole_run(demonstrations, tiny, tmp_path_factory):
+    config = make_config(demonstrations, tiny)
+    folder = RunFolder.create(tmp_path_factory.mktemp("runs") / "whole", config)
+    train(folder, config, build_learner(config))
+    return folder, config
+
+
+def test_a_run_leaves_config_versions_metrics_and_tensorboard(whole_run):
+    folder, config = whole_run
+    rows = folder.read_metrics()
+    assert [row["iteration"] for row in rows] == list(range(1, 11))
+    assert rows[-1]["env_steps"] == 1600
+    assert [r["iteration"] for r in rows if "evaluation/success_rate" in r] == [4, 8, 10]
+    assert RunFolder.open(folder.path)[1] == config
+    assert json.loads((folder.path / "versions.json").read_text())["packages"]["torch"]
+    assert list((folder.path / "tensorboard").glob("events.*"))
+
+
+def test_the_reward_and_the_policy_have_moved(whole_run):
+    folder, _ = whole_run
+    learner, _ = load_learner(folder.path)
+    assert learner.reward.length == 9
+    cloned = load_cloned(learner, folder.path)
+    observation = learner.expert_observation[:50]
+    assert (learner.policy(observation) - cloned(observation)).abs().max() > 1e-4
+
+
+def test_a_killed_and_resumed_run_ends_bit_for_bit_like_an_uninterrupted_one(
+    whole_run, tmp_path, tiny
+):
+    whole, config = whole_run
+    folder = RunFolder.create(tmp_path / "killed", config)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "trirl_robot", "train", "--resume", str(folder.path)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 120
+    while len(folder.read_metrics()) < 5 and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL, "the run ended before it could be killed"
+    assert load_checkpoint(folder.checkpoint)["iteration"] < 10
+    reopened, config = RunFolder.open(folder.path)
+    train(reopened, config, build_learner(config))
+    first, second = load_checkpoint(whole.checkpoint), load_checkpoint(folder.checkpoint)
+    expected = dict(tensors(first))
+    found = dict(tensors(second))
+    assert expected.keys() == found.keys()
+    assert len(expected) > 40
+    for name, value in expected.items():
+        assert torch.equal(value, found[name]), name
+    assert [r["iteration"] for r in folder.read_metrics()] == list(range(1, 11))
+    same = "discriminator/loss", "dual/value", "trust_region/eta"
+    for a, b in zip(whole.read_metrics(), folder.read_metrics(), strict=True):
+        assert [a[key] for key in same] == [b[key] for key in same]
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(whole_run):
+    folder, config = whole_run
+    with pytest.raises(RunError, match="already holds a run"):
+        RunFolder.create(folder.path, config)
+
+
+def test_changed_demonstrations_are_refused_on_resume(demonstrations, tiny, tmp_path):
+    copy = tmp_path / "demos.hdf5"
+    copy.write_bytes(demonstrations.read_bytes())
+    config = make_config(copy, tiny)
+    record("so101-reach", "scripted", 1, copy, seed=9, realtime=False, existing="append")
+    with pytest.raises(DatasetError, match="changed since the run began"):
+        build_learner(config)
+
+
+def test_a_torn_last_line_of_the_metrics_is_left_out(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.append_metrics({"iteration": 1, "x": 2.0, "nothing": float("nan")})
+    with folder.metrics.open("a") as handle:
+        handle.write('{"iteration": 2, "x"')
+    assert folder.read_metrics() == [{"iteration": 1, "x": 2.0}]
+
+
+def test_checkpoints_keep_values_and_refuse_damage(tmp_path):
+    path = tmp_path / "c.pt"
+    state = {"a": torch.arange(3), "b": {"c": np.eye(2), "d": [1, 2.5, 2**100]}, "e": None}
+    save_checkpoint(path, state)
+    loaded = load_checkpoint(path)
+    assert torch.equal(loaded["a"], state["a"])
+    np.testing.assert_array_equal(loaded["b"]["c"], np.eye(2))
+    assert loaded["b"]["d"] == [1, 2.5, 2**100]
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(RunError, match="damaged checkpoint"):
+        load_checkpoint(path)
+    with pytest.raises(RunError, match="no such checkpoint"):
+        load_checkpoint(tmp_path / "missing.pt")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("step_sise=0.1", "did you mean 'step_size'"),
+        ("ppo.gamma=high", "expected a number"),
+        ("step_size=2.0", "expected a value in"),
+        ("discriminator.inputs=[joint_velocty]", "did you mean 'joint_velocity'"),
+    ],
+)
+def test_bad_settings_are_refused_before_a_run_begins(demonstrations, override, message):
+    with pytest.raises(ConfigError, match=message):
+        build_learner(resolve(demonstrations, overrides=(override,)))
