@@ -6,13 +6,14 @@ import importlib.metadata
 import json
 import math
 import platform
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from trirl_robot import __version__
 from trirl_robot.config import load, to_yaml
 from trirl_robot.errors import RunError
+from trirl_robot.evaluation.metrics import read_metrics
+from trirl_robot.evaluation.results import revision
 from trirl_robot.files import write_text_atomically
 from trirl_robot.runs.settings import RunConfig
 
@@ -67,13 +68,7 @@ class RunFolder:
         """Return all whole lines of the metrics; a line torn by a kill is left out."""
         if not self.metrics.is_file():
             return []
-        rows = []
-        for line in self.metrics.read_text(encoding="utf-8").splitlines():
-            try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:
-                break
-        return rows
+        return list(read_metrics(self.metrics, self.path.name).rows)
 
     def rewind_metrics(self, iteration: int) -> None:
         """Drop lines after `iteration`, which a resumed run will write again."""
@@ -86,27 +81,11 @@ def versions() -> dict[str, Any]:
     packages = ("mujoco", "torch", "numpy", "onnxruntime", "onnx", "h5py")
     return {
         "trirl-robot": __version__,
-        "git_revision": git_revision(),
+        "git_revision": revision() or "unknown",
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "packages": {name: _version(name) for name in packages},
     }
-
-
-def git_revision() -> str:
-    """Return the commit of this checkout, with `-dirty` where it was changed, or `unknown`."""
-    try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return done.stdout.strip()
 
 
 def _version(package: str) -> str | None:
