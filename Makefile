@@ -11,7 +11,7 @@ export PYTHONUNBUFFERED := 1
 .PHONY: setup demo test lint format types clean help
 
 help: ## show the targets
-	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -hE '^[a-z][a-z%-]*:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 setup: $(VENV)/.installed ## create .venv with everything that demo and tests need
 
@@ -42,6 +42,9 @@ types: setup
 format: setup ## format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench-%: setup ## run benchmarks/NAME.py, such as bench-demo_seeds; ARGS="--quick" is passed on
+	$(BIN)/python benchmarks/$*.py $(ARGS)
 
 clean: ## remove the environment and what the tools left
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* ros_ws/build ros_ws/install ros_ws/log

@@ -4,6 +4,7 @@ import pytest
 
 from trirl_robot.errors import ConfigError
 from trirl_robot.sim.env import load_task, make_env
+from trirl_robot.sim.robots import load_robot
 from trirl_robot.sim.scene import PREFIX
 
 
@@ -111,6 +112,8 @@ def test_commands_respect_the_joint_ranges_of_the_model():
 
 
 def test_unknown_names_offer_the_nearest():
+    with pytest.raises(ConfigError, match="did you mean 'so101'"):
+        load_robot("so100")
     with pytest.raises(ConfigError, match="did you mean 'so101-reach'"):
         load_task("so101-reech")
     with pytest.raises(ConfigError, match="did you mean 'shifted'"):
