@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 
 from teleop.record import record
-from trirl_robot.cli.demo_results import DemoResults, results_table, write_files
+from trirl_robot.cli.demo_results import DemoResults, results_tables, write_files
 from trirl_robot.cli.deploy import DeployProgress, deploy
 from trirl_robot.cli.deployment import DeployResult
 from trirl_robot.cli.export import ExportResult, export
@@ -137,10 +137,10 @@ class Demo:
             random = RandomPolicy(learner.env.contract.action_size, self.seed)
             plan: tuple[tuple[str, Policy, str], ...] = (
                 ("random policy", random, "train"),
-                ("behavioural cloning", cloned, "train"),
+                ("cloning", cloned, "train"),
                 ("TRIRL", trirl, "train"),
-                ("behavioural cloning, shifted dynamics", cloned, "shifted"),
-                ("TRIRL, shifted dynamics", trirl, "shifted"),
+                ("cloning, shifted", cloned, "shifted"),
+                ("TRIRL, shifted", trirl, "shifted"),
             )
             with progress_bar("episodes") as progress:
                 for name, policy, preset in plan:
@@ -200,7 +200,7 @@ class Demo:
             wire_difference=self._wire_difference(learner.policy),
         )
         self.console.rule("[bold]result", align="left")
-        self.console.print(results_table(results))
+        self.console.print(*results_tables(results), sep="\n")
         with self.console.status("rendering the video and writing the report"):
             write_files(results)
         self.console.print(f"{self.folder / 'report.html'}\n{self.folder / 'results.json'}")
