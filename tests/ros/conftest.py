@@ -252,7 +252,9 @@ def policy_node(processes, obedient_file):
     from trirl_bringup.bringup import ros_arguments
 
     def start(**parameters):
-        arguments = ros_arguments({"model_path": str(obedient_file), **parameters})
+        # a loaded machine must not look like a fault
+        patient = {"joint_state_timeout_s": 0.6, "deadline_misses": 50}
+        arguments = ros_arguments({"model_path": str(obedient_file), **patient, **parameters})
         return processes.start("policy", "trirl_policy.node", arguments)
 
     return start

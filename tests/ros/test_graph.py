@@ -68,6 +68,13 @@ def test_deploy_reaches_and_leaves_whole_files(reaching_file, tmp_path):
     assert not _processes_of(tmp_path)
 
 
+def _until(client, condition) -> None:
+    deadline_s = time.monotonic() + 15.0
+    while not condition():
+        assert time.monotonic() < deadline_s, f"waited in vain: {client.status}"
+        client.spin(0.02)
+
+
 def test_killed_policy_node_leaves_the_arm_holding(processes, domain, reaching_file, tmp_path):
     import rclpy
     from diagnostic_msgs.msg import DiagnosticArray
@@ -79,9 +86,8 @@ def test_killed_policy_node_leaves_the_arm_holding(processes, domain, reaching_f
     log = tmp_path / "hardware.npz"
     parameters = {"randomisation": "none", "log_path": str(log)}
     processes.start("hardware", "trirl_sim_hardware.node", ros_arguments(parameters))
-    policy = processes.start(
-        "policy", "trirl_policy.node", ros_arguments({"model_path": str(reaching_file)})
-    )
+    parameters = {"model_path": str(reaching_file), "joint_state_timeout_s": 1.0}
+    policy = processes.start("policy", "trirl_policy.node", ros_arguments(parameters))
     node = rclpy.create_node("test")
     client = LifecycleClient(node, "trirl_policy", processes.check)
     positions, messages = [], []
@@ -99,12 +105,10 @@ def test_killed_policy_node_leaves_the_arm_holding(processes, domain, reaching_f
     client.activate_when_ready(timeout_s=30.0)
     target = PointStamped()
     target.point.x, target.point.y, target.point.z = 0.1, 0.25, 0.2
-    while not positions:
-        client.spin(0.05)
+    _until(client, lambda: bool(positions))  # before the arm moves: discovery takes its time
     start = positions[-1][0]
-    while abs(positions[-1][0] - start) < 0.2:
-        targets.publish(target)
-        client.spin(0.05)
+    node.create_timer(0.05, lambda: targets.publish(target))
+    _until(client, lambda: abs(positions[-1][0] - start) > 0.2)
     policy.send_signal(signal.SIGKILL)
     policy.wait()
     processes.stop("policy")

@@ -88,7 +88,9 @@ def _start_nodes(processes: Processes, plan: Plan) -> None:
         "seed": plan.seed,
         "log_path": str(plan.output / "hardware.npz"),
     }
-    policy = {"model_path": str(plan.policy)}
+    # the simulated arm shares its cores with everything else: give it time that a robot's
+    # driver would not need
+    policy = {"model_path": str(plan.policy), "joint_state_timeout_s": 0.5}
     processes.start("hardware", "trirl_sim_hardware.node", ros_arguments(hardware))
     processes.start("policy", "trirl_policy.node", ros_arguments(policy))
 

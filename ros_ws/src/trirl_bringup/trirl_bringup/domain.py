@@ -37,6 +37,9 @@ def own_domain() -> Iterator[dict[str, str]]:
             yield {
                 "ROS_DOMAIN_ID": str(number),
                 "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+                # a process killed hard leaves its shared memory behind, which can block the next
+                # one of the same domain; the messages here are small, loopback carries them well
+                "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4",
             }
         finally:
             os.close(handle)  # the lock goes with it, also when this process is killed

@@ -62,15 +62,19 @@ class GoalPublisher:
         self.trace: list[TraceRow] = []
 
     def wait_until_active(self, timeout_s: float) -> None:
-        """Wait for the policy node's first cycle.
+        """Wait for the policy node's first cycle, and until all topics are connected.
 
         Raises:
-            DeploymentError: none came within `timeout_s`.
+            DeploymentError: a topic was still silent after `timeout_s`.
         """
         deadline_s = time.monotonic() + timeout_s
-        while not self._take_trace():
+        cycles = positions = False
+        while not (cycles and positions and self._targets.get_subscription_count()):
+            cycles |= bool(self._take_trace())
+            positions |= any(True for _ in self._truth.take())
             if time.monotonic() > deadline_s:
-                raise DeploymentError(f"the policy node was not active within {timeout_s:.0f} s")
+                silent = POLICY if not cycles else HARDWARE if not positions else "target"
+                raise DeploymentError(f"'{silent}' was not heard within {timeout_s:.0f} s")
             self._client.spin(0.05)
 
     def reach(self, index: int) -> Reach:
