@@ -152,15 +152,14 @@ def test_latched_reach_fails_and_the_next_one_goes_on(reaching_file, tmp_path):
 
 
 def test_interrupted_bringup_stops_everything_and_keeps_the_files(reaching_file, tmp_path):
-    bringup = _start_bringup(reaching_file, tmp_path, [[0.2, 0.0, 0.2]], duration_s=60.0)
-    assert "starting" in bringup.stdout.readline()
-    assert "active" in bringup.stdout.readline()
-    time.sleep(1.0)
+    bringup = _start_bringup(reaching_file, tmp_path, [[0.2, 0.0, 0.2]] * 100, duration_s=1.0)
+    for word in ("starting", "active", '"reach"'):
+        assert word in bringup.stdout.readline()
     bringup.send_signal(signal.SIGTERM)
     bringup.communicate(timeout=20.0)
     assert bringup.returncode == 143
     assert not _processes_of(tmp_path)
-    assert json.loads((tmp_path / "reaches.json").read_text()) == []
+    assert len(json.loads((tmp_path / "reaches.json").read_text())) in (1, 2)
     for name in ("trace.npz", "hardware.npz"):
         with np.load(tmp_path / name) as arrays:
             assert len(arrays["command"]) > 0
