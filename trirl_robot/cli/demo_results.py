@@ -68,11 +68,11 @@ class DemoResults:
     @property
     def parity(self) -> tuple[ParityRow, ...]:
         """Largest differences of an action between simulator, onnxruntime and wire."""
-        cycles = self.deployed.cycles
+        compared = self.deployed.asked_cycles
         rows = (
             ("simulator (torch) - onnxruntime", self.exported.policy_difference, PARITY_SAMPLES),
-            ("onnxruntime - wire", self.deployed.action_difference, cycles),
-            ("simulator (torch) - wire", self.wire_difference, cycles),
+            ("onnxruntime - wire", self.deployed.action_difference, compared),
+            ("simulator (torch) - wire", self.wire_difference, compared),
         )
         return tuple(
             ParityRow(name=name, difference=difference, tolerance=PARITY_TOLERANCE, n=n)

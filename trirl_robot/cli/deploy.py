@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import click
 from rich.console import Console
@@ -20,6 +23,8 @@ from trirl_robot.errors import ConfigError, DeploymentError
 from trirl_robot.files import write_text_atomically
 from trirl_robot.model_file import load_policy
 from trirl_robot.sim.env import make_env
+
+LOG = logging.getLogger(__name__)
 
 LEFT_BY_A_RUN = ("goals.json", "reaches.json", "trace.npz", "hardware.npz", "deploy.json")
 
@@ -130,6 +135,9 @@ def deploy(
     # built with the preset of the deployment, so that a misspelt name ends here
     env = make_env(task, num_envs=1, randomisation=randomisation, seed=seed, nthread=1)
     require_same(model.contract, env.contract, str(policy_path), f"the task '{task}'")
+    # imported here, as only this command needs the ROS packages, and before an earlier deployment's
+    # files are removed, as it may fail
+    processes = importlib.import_module("trirl_bringup.processes")
     for name in LEFT_BY_A_RUN:
         (output / name).unlink(missing_ok=True)
     config = env.task_config
@@ -149,20 +157,20 @@ def deploy(
         f"--seed={seed}",
         f"--output={output}",
     ]
-    _run_graph(arguments, output, on_progress or (lambda _: None))
+    _run_graph(processes, arguments, output, on_progress or (lambda _: None))
     result = read_result(output, model)
     write_result(result, model, randomisation, seed)
     return result
 
 
-def _run_graph(arguments: list[str], output: Path, on_progress: OnProgress) -> None:
+def _run_graph(
+    processes: ModuleType, arguments: list[str], output: Path, on_progress: OnProgress
+) -> None:
     """Run the bring-up process, which starts and stops all others.
 
     Raises:
         DeploymentError: it failed; the message is its own.
     """
-    # imported here: only this command needs the ROS packages
-    processes = importlib.import_module("trirl_bringup.processes")
     with processes.Processes({}, output / "logs") as running:
         bringup = running.start("bringup", "trirl_bringup.bringup", arguments, read_output=True)
         _follow(bringup, on_progress)
@@ -178,13 +186,26 @@ def _follow(bringup: subprocess.Popen[str], on_progress: OnProgress) -> None:
     stage, done, successes = "", 0, 0
     assert bringup.stdout is not None
     for line in bringup.stdout:
-        event = json.loads(line)
-        if event["event"] == "stage":
-            stage = event["text"]
-        else:
+        event = _event(line)
+        if event.get("event") == "stage":
+            stage = str(event.get("text", ""))
+        elif event.get("event") == "reach":
             done += 1
-            successes += event["success"]
+            successes += event.get("success") is True
+        else:
+            # ROS and its middleware may print there as well
+            LOG.info("bring-up: %s", line.rstrip())
+            continue
         on_progress(DeployProgress(stage=stage, done=done, successes=successes))
+
+
+def _event(line: str) -> dict[str, Any]:
+    """Return the event that a line of the bring-up is; empty for any other line."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return {}
+    return event if isinstance(event, dict) else {}
 
 
 def _table(result: DeployResult) -> Table:
@@ -200,6 +221,8 @@ def _table(result: DeployResult) -> Table:
         "inference p50": f"{1e6 * result.inference_p50_s:.0f} us",
         "protective stops": str(result.latches),
     }
+    if result.nonfinite_actions:
+        rows["actions that were not finite"] = f"{result.nonfinite_actions:,}"
     for name, value in rows.items():
         table.add_row(name, value)
     return table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from trirl_robot.files import write_text_atomically
 from trirl_robot.model_file import ModelFile
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 CANDIDATES = 3
 """How many of the latest cycles a received command may come from."""
@@ -37,6 +39,10 @@ class DeployResult:
     """Largest difference between a command that was sent and the one that arrived [rad]."""
     cycles: int
     """Control cycles that were recorded."""
+    asked_cycles: int
+    """Those in which the policy was asked and answered with numbers; only they are compared."""
+    nonfinite_actions: int
+    """Those in which it was asked and an action was NaN or infinite."""
     jitter_p50_s: float
     """Median lateness of a cycle's start [s]."""
     jitter_p99_s: float
@@ -47,11 +53,10 @@ class DeployResult:
     """Reaches in which the node made a protective stop."""
 
     def asked(self) -> tuple[Array, Array]:
-        """Return the cycles in which the policy was asked: observations (T, n), actions (T, m)."""
+        """Return the `asked_cycles`: observations (T, n) and finite actions (T, m)."""
         with np.load(self.output / "trace.npz") as trace:
-            observation, action = trace["observation"], trace["action"]
-        asked = np.isfinite(observation).all(axis=1)
-        return observation[asked], action[asked]
+            _, answered = _asked_and_answered(trace)
+            return trace["observation"][answered], trace["action"][answered]
 
 
 def read_result(output: Path, model: ModelFile) -> DeployResult:
@@ -69,22 +74,25 @@ def read_result(output: Path, model: ModelFile) -> DeployResult:
         np.load(_existing(output / "trace.npz")) as trace,
         np.load(_existing(output / "hardware.npz")) as hardware,
     ):
-        observation, action = trace["observation"], trace["action"]
-        asked = np.isfinite(observation).all(axis=1)
-        if not rows or not asked.any():
+        asked, answered = _asked_and_answered(trace)
+        if not rows or not answered.any():
             raise DeploymentError(
-                f"{output}: the graph recorded {len(rows)} reaches and {int(asked.sum())} actions; "
-                f"see {output / 'logs'}"
+                f"{output}: the graph recorded {len(rows)} reaches and {int(answered.sum())} "
+                f"finite actions; see {output / 'logs'}"
             )
         return DeployResult(
             output=output,
             success_rate=wilson(sum(row["success"] for row in rows), len(rows)),
             reaches=rows,
-            action_difference=_action_difference(model, observation[asked], action[asked]),
+            action_difference=_action_difference(
+                model, trace["observation"][answered], trace["action"][answered]
+            ),
             command_difference=_command_difference(
                 trace["stamp_s"], trace["command"], hardware["command_stamp_s"], hardware["command"]
             ),
-            cycles=len(observation),
+            cycles=len(asked),
+            asked_cycles=int(answered.sum()),
+            nonfinite_actions=int((asked & ~answered).sum()),
             jitter_p50_s=float(np.quantile(trace["late_s"], 0.5)),
             jitter_p99_s=float(np.quantile(trace["late_s"], 0.99)),
             inference_p50_s=float(np.median(trace["inference_s"][asked])),
@@ -110,11 +118,16 @@ def write_result(result: DeployResult, model: ModelFile, randomisation: str, see
     return path
 
 
+def _asked_and_answered(trace: Mapping[str, Array]) -> tuple[Mask, Mask]:
+    """Return in which cycles the policy was asked, and in which its answer was finite, (T,)."""
+    asked = np.asarray(np.isfinite(trace["observation"]).all(axis=1))
+    return asked, np.asarray(asked & np.isfinite(trace["action"]).all(axis=1))
+
+
 def _action_difference(model: ModelFile, observation: Array, action: Array) -> float:
     # one at a time, as on the robot: in a batch the order of additions differs
     expected = np.concatenate([model.run(observation=row[None]) for row in observation])
-    # a NaN on the wire is the largest difference there is
-    return float(np.max(np.nan_to_num(np.abs(expected - action), nan=np.inf)))
+    return float(np.max(np.abs(expected - action)))
 
 
 def _command_difference(sent_s: Array, sent: Array, received_s: Array, received: Array) -> float:
