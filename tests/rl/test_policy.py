@@ -16,8 +16,8 @@ def test_density_and_divergence_agree_with_torch():
     log_std, old_log_std = torch.randn(2, 4) * 0.3
     new, old = normal(mean, log_std), normal(old_mean, old_log_std)
     torch.testing.assert_close(log_prob(action, mean, log_std), new.log_prob(action))
-    expected = torch.distributions.kl_divergence(old, new)
-    torch.testing.assert_close(gaussian_kl(old_mean, old_log_std, mean, log_std), expected)
+    expected = torch.distributions.kl_divergence(new, old)
+    torch.testing.assert_close(gaussian_kl(mean, log_std, old_mean, old_log_std), expected)
 
 
 def make_policy(std=0.2):

@@ -26,7 +26,7 @@ def make_rollout(policy, generator):
         final_observation=observation,
         action=action,
         mean=mean,
-        log_std=policy.bounded_log_std.clone(),
+        log_std=policy.log_std.clone(),
         terminated=never,
         truncated=never,
         task_reward=torch.zeros(T, N),

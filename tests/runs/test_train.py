@@ -15,7 +15,7 @@ from trirl_robot.cli.train import resolve
 from trirl_robot.errors import ConfigError, DatasetError, RunError
 from trirl_robot.runs.checkpoint import load_checkpoint, save_checkpoint
 from trirl_robot.runs.folder import RunFolder
-from trirl_robot.runs.policies import load_cloned, load_learner
+from trirl_robot.runs.policies import load_learnt
 from trirl_robot.runs.train import build_learner, train
 
 
@@ -27,17 +27,18 @@ def tensors(state, path=""):
             yield f"{path}{key}", value
 
 
-def make_config(demonstrations, tiny, *more, **settings):
-    config = resolve(demonstrations, seed=3, overrides=(*tiny, *more))
+def make_config(demonstrations, folder, tiny, *more, **settings):
+    config = resolve(demonstrations, folder, seed=3, overrides=(*tiny, *more))
     changed = {"evaluation_episodes": 4, "evaluation_every": 4, "checkpoint_every": 2, **settings}
     return dataclasses.replace(config, **changed)
 
 
 @pytest.fixture(scope="module")
 def whole_run(demonstrations, tiny, tmp_path_factory):
-    config = make_config(demonstrations, tiny)
-    folder = RunFolder.create(tmp_path_factory.mktemp("runs") / "whole", config)
-    train(folder, config, build_learner(config))
+    path = tmp_path_factory.mktemp("runs") / "whole"
+    config = make_config(demonstrations, path, tiny)
+    folder = RunFolder.create(path, config)
+    train(folder, config, build_learner(config, path))
     return folder, config
 
 
@@ -54,17 +55,17 @@ def test_a_run_leaves_config_versions_metrics_and_tensorboard(whole_run):
 
 def test_the_reward_and_the_policy_have_moved(whole_run):
     folder, _ = whole_run
-    learner, _ = load_learner(folder.path)
-    assert learner.reward.length == 9
-    cloned = load_cloned(learner, folder.path)
-    observation = learner.expert_observation[:50]
-    assert (learner.policy(observation) - cloned(observation)).abs().max() > 1e-4
+    learnt = load_learnt(folder.path)
+    assert learnt.reward.length == 9
+    observation = torch.randn(50, learnt.contract.observation_size)
+    assert (learnt.policy(observation) - learnt.cloned(observation)).abs().max() > 1e-4
 
 
 def test_a_killed_and_resumed_run_ends_bit_for_bit_like_an_uninterrupted_one(
-    whole_run, tmp_path, tiny
+    whole_run, demonstrations, tmp_path, tiny
 ):
-    whole, config = whole_run
+    whole, _ = whole_run
+    config = make_config(demonstrations, tmp_path / "killed", tiny)
     folder = RunFolder.create(tmp_path / "killed", config)
     process = subprocess.Popen(
         [sys.executable, "-m", "trirl_robot", "train", "--resume", str(folder.path)],
@@ -80,7 +81,7 @@ def test_a_killed_and_resumed_run_ends_bit_for_bit_like_an_uninterrupted_one(
     assert process.returncode == -signal.SIGKILL, "the run ended before it could be killed"
     assert load_checkpoint(folder.checkpoint)["iteration"] < 10
     reopened, config = RunFolder.open(folder.path)
-    train(reopened, config, build_learner(config))
+    train(reopened, config, build_learner(config, folder.path))
     first, second = load_checkpoint(whole.checkpoint), load_checkpoint(folder.checkpoint)
     expected = dict(tensors(first))
     found = dict(tensors(second))
@@ -103,10 +104,10 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(whole_run):
 def test_changed_demonstrations_are_refused_on_resume(demonstrations, tiny, tmp_path):
     copy = tmp_path / "demos.hdf5"
     copy.write_bytes(demonstrations.read_bytes())
-    config = make_config(copy, tiny)
+    config = make_config(copy, tmp_path / "run", tiny)
     record("so101-reach", "scripted", 1, copy, seed=9, realtime=False, existing="append")
     with pytest.raises(DatasetError, match="changed since the run began"):
-        build_learner(config)
+        build_learner(config, tmp_path / "run")
 
 
 def test_a_torn_last_line_of_the_metrics_is_left_out(tmp_path):
@@ -141,6 +142,6 @@ def test_checkpoints_keep_values_and_refuse_damage(tmp_path):
         ("discriminator.inputs=[joint_velocty]", "did you mean 'joint_velocity'"),
     ],
 )
-def test_bad_settings_are_refused_before_a_run_begins(demonstrations, override, message):
+def test_bad_settings_are_refused_before_a_run_begins(demonstrations, override, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
-        build_learner(resolve(demonstrations, overrides=(override,)))
+        build_learner(resolve(demonstrations, tmp_path, overrides=(override,)), tmp_path)

@@ -121,3 +121,6 @@ def test_a_diverged_simulation_is_named_and_the_others_go_on():
     failed = arm.advance(8)
     assert failed.tolist() == [False, True, False]
     assert not arm.advance(8).any()
+    arm.reset(np.array([1]), np.zeros((1, 5)))
+    arm._qvel[1, 0] = 1e12
+    assert arm.advance(8).tolist() == [False, True, False]

@@ -26,7 +26,7 @@ from trirl_robot.errors import ConfigError, RunError
 from trirl_robot.evaluation.rollouts import EvaluationResult, Policy, RandomPolicy, evaluate
 from trirl_robot.rl.policy import MeanAction
 from trirl_robot.runs.folder import RunFolder
-from trirl_robot.runs.policies import load_cloned, load_learner
+from trirl_robot.runs.policies import load_learnt
 from trirl_robot.runs.train import EVALUATION_SEED, build_learner
 from trirl_robot.sim.env import make_env
 
@@ -123,18 +123,19 @@ class Demo:
     def train(self, overrides: tuple[str, ...]) -> None:
         """Learn reward and policy under randomised dynamics."""
         with self.stage("train TRIRL"):
-            config = resolve(self.folder / "demos.hdf5", seed=self.seed, overrides=overrides)
-            learner = build_learner(config)
-            folder = RunFolder.create(self.folder / "training", config)
+            path = self.folder / "training"
+            config = resolve(self.folder / "demos.hdf5", path, seed=self.seed, overrides=overrides)
+            learner = build_learner(config, path)
+            folder = RunFolder.create(path, config)
             run_training(folder, config, learner, self.console)
 
     def evaluate(self) -> None:
         """Measure every policy on the same kind of episodes, none of them seen in training."""
         with self.stage("evaluate"):
-            learner, _ = load_learner(self.folder / "training")
-            cloned = MeanAction(load_cloned(learner, self.folder / "training"))
-            trirl = MeanAction(learner.policy)
-            random = RandomPolicy(learner.env.contract.action_size, self.seed)
+            learnt = load_learnt(self.folder / "training")
+            assert learnt.cloned is not None, "the demo's algorithm starts from cloning"
+            cloned, trirl = MeanAction(learnt.cloned), MeanAction(learnt.policy)
+            random = RandomPolicy(learnt.contract.action_size, self.seed)
             plan: tuple[tuple[str, Policy, str], ...] = (
                 ("random policy", random, "train"),
                 ("cloning", cloned, "train"),
@@ -189,7 +190,7 @@ class Demo:
         """Print the table; write results.json and report.html."""
         assert self.exported is not None
         assert self.deployed is not None
-        learner, _ = load_learner(self.folder / "training")
+        learnt = load_learnt(self.folder / "training")
         results = DemoResults(
             folder=self.folder,
             seed=self.seed,
@@ -197,7 +198,7 @@ class Demo:
             evaluations=self.evaluations,
             exported=self.exported,
             deployed=self.deployed,
-            wire_difference=self._wire_difference(learner.policy),
+            wire_difference=self._wire_difference(learnt.policy),
         )
         self.console.rule("[bold]result", align="left")
         self.console.print(*results_tables(results), sep="\n")

@@ -16,8 +16,9 @@ from trirl_robot.config import to_mapping
 from trirl_robot.export.onnx import export_policy, export_reward
 from trirl_robot.export.parity import largest_difference
 from trirl_robot.runs.folder import RunFolder, versions
-from trirl_robot.runs.policies import load_learner
+from trirl_robot.runs.policies import Learnt, load_learnt
 from trirl_robot.runs.settings import RunConfig
+from trirl_robot.sim.env import BatchEnv
 
 Floats = NDArray[np.float32]
 
@@ -67,34 +68,38 @@ def export(run: Path, output: Path) -> ExportResult:
     Raises:
         RunError: the folder holds no run or no checkpoint.
     """
-    learner, config = load_learner(run)
-    contract = learner.env.contract
-    observation, action = _inputs(learner.expert_observation.numpy(), contract.action_size)
-    provenance = _provenance(run, config)
+    learnt = load_learnt(run)
+    contract = learnt.contract
+    observation, action = _inputs(learnt)
+    provenance = _provenance(run, learnt.config)
     policy, reward = output / "policy.onnx", output / "reward.onnx"
-    export_policy(learner.policy, contract, observation[:GOLDEN], provenance, policy)
+    export_policy(learnt.policy, contract, observation[:GOLDEN], provenance, policy)
     export_reward(
-        learner.reward, contract, observation[:GOLDEN], action[:GOLDEN], provenance, reward
+        learnt.reward, contract, observation[:GOLDEN], action[:GOLDEN], provenance, reward
     )
-    rewards = learner.reward(torch.from_numpy(observation), torch.from_numpy(action))
+    rewards = learnt.reward(torch.from_numpy(observation), torch.from_numpy(action))
     spread = float(rewards.std())
     return ExportResult(
         policy=policy,
         reward=reward,
-        policy_difference=largest_difference(learner.policy, policy, observation),
-        reward_difference=largest_difference(learner.reward, reward, observation, action)
+        policy_difference=largest_difference(learnt.policy, policy, observation),
+        reward_difference=largest_difference(learnt.reward, reward, observation, action)
         / max(spread, 1e-6),
     )
 
 
-def _inputs(demonstrated: Floats, actions: int) -> tuple[Floats, Floats]:
-    """Return random observations around and beyond the demonstrated ones, and random actions."""
-    generator = np.random.default_rng(0)
-    mean, spread = demonstrated.mean(0), demonstrated.std(0)
+def _inputs(learnt: Learnt) -> tuple[Floats, Floats]:
+    """Return random observations around and beyond those of the task, and random actions."""
+    config, generator = learnt.config, np.random.default_rng(0)
+    env = BatchEnv(config.task, 64, randomisation=config.randomisation, seed=config.seed)
+    seen = [env.reset()]
+    while len(seen) < env.max_episode_steps // 2:
+        random = generator.uniform(-1.0, 1.0, (env.num_envs, env.contract.action_size))
+        seen.append(env.step(random).observation)
+    mean, spread = np.concatenate(seen).mean(0), np.concatenate(seen).std(0)
     noise = generator.standard_normal((PARITY_SAMPLES, len(mean)))
-    observation = (mean + 2.0 * spread * noise).astype(np.float32)
-    action = generator.uniform(-1.0, 1.0, (PARITY_SAMPLES, actions)).astype(np.float32)
-    return observation, action
+    action = generator.uniform(-1.0, 1.0, (PARITY_SAMPLES, env.contract.action_size))
+    return (mean + 2.0 * spread * noise).astype(np.float32), action.astype(np.float32)
 
 
 def _provenance(run: Path, config: RunConfig) -> dict[str, Any]:
@@ -110,7 +115,8 @@ def _provenance(run: Path, config: RunConfig) -> dict[str, Any]:
     )
     return {
         **versions(),
-        "config": to_mapping(config),
+        # where the file lay is nobody's business, what was in it is
+        "config": {k: v for k, v in to_mapping(config).items() if k != "demonstrations"},
         "demonstrations_sha256": config.demonstrations_sha256,
         "seed": config.seed,
         "success_under_training_randomisation": evaluation,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -62,12 +63,13 @@ def command(
         if demonstrations is not None or output is not None or overrides:
             raise ConfigError("--resume takes the run's own settings; leave out everything else")
         folder, config = RunFolder.open(resume)
-        learner = build_learner(config)
+        learner = build_learner(config, resume)
     else:
         if demonstrations is None or output is None:
             raise ConfigError("expected DEMONSTRATIONS and --output, or --resume RUN")
         config = resolve(
             demonstrations,
+            output,
             task=task,
             randomisation=randomisation,
             algorithm=algorithm,
@@ -75,13 +77,14 @@ def command(
             overrides=overrides,
         )
         # everything is checked before anything is written
-        learner = build_learner(config)
+        learner = build_learner(config, output)
         folder = RunFolder.create(output, config)
     run(folder, config, learner, Console())
 
 
 def resolve(
     demonstrations: Path,
+    output: Path,
     *,
     task: str | None = None,
     randomisation: str = "train",
@@ -99,7 +102,7 @@ def resolve(
     chosen = load_task(task) if task is not None else None
     read = load_demonstrations(demonstrations)
     return RunConfig(
-        demonstrations=str(demonstrations.resolve()),
+        demonstrations=os.path.relpath(demonstrations, output),
         demonstrations_sha256=read.sha256,
         task=chosen or load_task(read.task),
         randomisation=drawn,

@@ -17,8 +17,9 @@ class RewardConfig:
 
     maximum_length: int = 100
     """Greatest number of discriminators that are kept."""
-    tolerance: float = 1.0e-3
-    """Discriminators whose weight falls below this are dropped; the dropped mass is reported."""
+    tolerance: float = 0.01
+    """Discriminators whose weight falls below this share of the largest are dropped; the dropped
+    mass is reported."""
 
 
 class RewardChain(nn.Module):
@@ -90,9 +91,8 @@ class RewardChain(nn.Module):
         self._drop_tail()
 
     def _drop_tail(self) -> None:
-        keep = self.weights >= self.config.tolerance
-        # the newest is kept even when its step is small, or a cautious run would learn nothing
-        keep[-1] = True
+        # relative to the largest: with a large eta every step is small, and all of them count
+        keep = self.weights >= self.config.tolerance * self.weights.max()
         keep[: max(0, self.length - self.config.maximum_length)] = False
         if bool(keep.all()):
             return

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from trirl_robot.baselines.bc import CloningConfig, CloningResult, clone
+from trirl_robot.contract import PolicyContract
 from trirl_robot.demos.dataset import Demonstrations
-from trirl_robot.errors import ConfigError
+from trirl_robot.errors import ConfigError, NonFiniteError
 from trirl_robot.irl.correction import corrected_step_size
 from trirl_robot.irl.discriminator import (
     DiscriminatorConfig,
@@ -26,7 +27,7 @@ from trirl_robot.irl.discriminator import (
 from trirl_robot.irl.reward import RewardChain, RewardConfig
 from trirl_robot.irl.trust_region import AdaptiveKLPenalty, TrustRegionConfig
 from trirl_robot.rl.critic import Critic
-from trirl_robot.rl.policy import GaussianPolicy
+from trirl_robot.rl.policy import GaussianPolicy, gaussian_entropy
 from trirl_robot.rl.ppo import PPO, PPOConfig
 from trirl_robot.rl.rollout import Rollout, RolloutCollector
 from trirl_robot.sim.env import BatchEnv
@@ -91,6 +92,24 @@ class TrirlConfig:
         return max(1, round(self.total_steps / self.steps_per_iteration))
 
 
+def build_policy(
+    config: TrirlConfig, contract: PolicyContract, generator: torch.Generator
+) -> GaussianPolicy:
+    """Return the policy of a configuration, untrained."""
+    return GaussianPolicy(
+        contract.observation_size,
+        contract.action_size,
+        hidden=config.policy_hidden,
+        initial_std=config.initial_std,
+        generator=generator,
+    )
+
+
+def build_reward(config: TrirlConfig, features: FeatureSelection) -> RewardChain:
+    """Return the reward of a configuration, zero everywhere."""
+    return RewardChain(config.reward, features, config.discriminator.hidden)
+
+
 class Trirl:
     """The learner: everything that an iteration reads and changes."""
 
@@ -108,17 +127,12 @@ class Trirl:
         self.config = config
         self.env = env
         self.generator = torch.Generator().manual_seed(seed)
-        n, m = env.contract.observation_size, env.contract.action_size
         self.expert_observation = torch.from_numpy(demonstrations.observation).float()
         self.expert_action = torch.from_numpy(demonstrations.action).float()
-        self.policy = GaussianPolicy(
-            n,
-            m,
-            hidden=config.policy_hidden,
-            initial_std=config.initial_std,
-            generator=self.generator,
+        self.policy = build_policy(config, env.contract, self.generator)
+        self.critic = Critic(
+            env.contract.observation_size, hidden=config.critic_hidden, generator=self.generator
         )
-        self.critic = Critic(n, hidden=config.critic_hidden, generator=self.generator)
         for scaler in (self.policy.scaler, self.critic.scaler):
             scaler.fit(self.expert_observation)
         self.features = FeatureSelection(env.contract, config.discriminator.inputs)
@@ -129,7 +143,7 @@ class Trirl:
             self.expert_action,
             self.generator,
         )
-        self.reward = RewardChain(config.reward, self.features, config.discriminator.hidden)
+        self.reward = build_reward(config, self.features)
         self.penalty = AdaptiveKLPenalty(config.trust_region, config.entropy_coef)
         self.ppo = PPO(config.ppo, self.policy, self.critic)
         self.collector = RolloutCollector(env, config.rollout_steps)
@@ -149,7 +163,7 @@ class Trirl:
         """Run one iteration of dual ascent; return its metrics.
 
         Raises:
-            NonFiniteError: the policy's actions are not finite.
+            NonFiniteError: training has diverged; the state is not to be saved.
         """
         config, clock = self.config, _PhaseClock()
         self.ppo.set_progress(min(1.0, self.iteration / config.iterations))
@@ -182,11 +196,12 @@ class Trirl:
             self.penalty.adapt(update.kl_mean, update.advantage_scale)
         clock.mark("policy")
         corrected_reward = (1.0 - corrected) * old_reward + corrected * logit
+        self._check_finite()
         self.iteration += 1
         return {
             "iteration": self.iteration,
             "env_steps": self.iteration * config.steps_per_iteration,
-            "dual/value": self._dual_value(corrected_reward),
+            "dual/value": self._dual_value(corrected_reward, rollout),
             "dual/corrected_step_size": corrected,
             "trust_region/eta": eta,
             "trust_region/penalty": penalty,
@@ -202,7 +217,7 @@ class Trirl:
             "reward/dropped_mass": self.reward.dropped_mass,
             "reward/policy_mean": float(corrected_reward.mean()),
             "policy/entropy": float(self.policy.entropy().detach()),
-            "policy/std": float(self.policy.bounded_log_std.detach().exp().mean()),
+            "policy/std": float(self.policy.log_std.detach().exp().mean()),
             "policy/saturated_share": float((rollout.action.abs() > 1.0).float().mean()),
             "policy/learning_rate": float(self.ppo.policy_optimiser.param_groups[0]["lr"]),
             "critic/explained_variance": update.explained_variance,
@@ -214,20 +229,35 @@ class Trirl:
             **clock.shares(),
         }
 
-    @torch.no_grad()
-    def _dual_value(self, policy_reward: Tensor) -> float:
-        """Estimate the dual at the corrected reward, in units of the temperature.
+    def _check_finite(self) -> None:
+        """Refuse to go on, and to save, once a parameter is not finite.
 
-        G(r) = (1 - gamma) E[V_soft(s_0)] + beta log E_rho_E[exp(-r / beta)], multiplied by
-        entropy_coef, with the first term estimated as E_rho_pi[r + H] over the rollout.
+        Raises:
+            NonFiniteError: training has diverged.
+        """
+        for module in (self.policy, self.critic, self.discriminator.discriminator):
+            if not all(bool(torch.isfinite(p).all()) for p in module.parameters()):
+                raise NonFiniteError(
+                    f"the {type(module).__name__} has parameters that are not finite: training has "
+                    "diverged; start a new run with lower learning rates, such as "
+                    "--set ppo.policy_learning_rate=1e-4"
+                )
+
+    @torch.no_grad()
+    def _dual_value(self, policy_reward: Tensor, rollout: Rollout) -> float:
+        """Estimate the dual at the corrected reward, nats.
+
+        G(r) = (1 - gamma) E[V_soft(s_0)] + beta log E_rho_E[exp(-r / beta)]. The first term, the
+        soft value of the optimal policy, is approximated by that of the policy that collected the
+        rollout: the mean of r + H over its steps, undiscounted.
         """
         expert = self.features(self.expert_observation, self.expert_action)
         expert_reward = self.reward.from_features(expert)
         log_mean = torch.logsumexp(-expert_reward, 0) - torch.log(
             torch.tensor(float(expert_reward.numel()))
         )
-        entropy = self.config.entropy_coef * float(self.policy.entropy())
-        return float(policy_reward.mean()) + entropy + float(log_mean)
+        entropy = float(gaussian_entropy(rollout.log_std))
+        return self.config.beta * (float(policy_reward.mean()) + float(log_mean)) + entropy
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that a resumed run needs to go on bit for bit (on a CPU)."""

@@ -10,7 +10,7 @@ class TrustRegionConfig:
     """Settings of the KL penalty whose multiplier follows a bound."""
 
     kl_bound: float = 0.015
-    """Bound on the mean KL(pi_i || pi_{i+1}), nats."""
+    """Bound on the mean KL(pi_{i+1} || pi_i), nats."""
     initial_penalty: float = 1.0
     """Coefficient of the KL at the start, beside normalised advantages."""
     minimum_eta: float = 3.0
@@ -21,12 +21,17 @@ class TrustRegionConfig:
 
 
 class AdaptiveKLPenalty:
-    """Adapts the coefficient of KL(pi_i || pi) so that the mean KL meets the bound.
+    """Adapts the coefficient of KL(pi || pi_i) so that the mean KL meets the bound.
 
     The surrogate that PPO maximises holds advantages divided by their standard deviation s, in
     units of the temperature (entropy_coef). Divided by entropy_coef / s, it reads
-    E[A_nats] + H - eta KL with eta = penalty * s / entropy_coef: that eta is the multiplier of the
-    constraint in the problem that the theorem speaks of, and it is what is reported.
+    E[A_nats] + H - eta KL with eta = penalty * s / entropy_coef, which is what is reported: the
+    multiplier in the objective that was really descended, in the units of the reward.
+
+    A heuristic remains, as in every deep form of the method: the theorem's problem takes the
+    Q-function of the new policy, PPO that of the old one, its clip binds beside the penalty, and a
+    few epochs do not reach the optimum. In the exact case the error is 5e-3 at eta = 10 and
+    7e-5 at eta = 100.
     """
 
     def __init__(self, config: TrustRegionConfig, entropy_coef: float) -> None:
@@ -49,5 +54,6 @@ class AdaptiveKLPenalty:
             self.penalty *= self.config.adaptation
         elif kl_mean < self.config.kl_bound / self.config.adaptation:
             self.penalty /= self.config.adaptation
+        # the next update's scale is not known yet; it changes by a few per cent an iteration
         floor = self.config.minimum_eta * self._entropy_coef / advantage_scale
         self.penalty = max(self.penalty, floor)

@@ -40,10 +40,10 @@ class GaussianPolicy(nn.Module):
         """Return the mean action in [-1, 1]; (B, n) to (B, m)."""
         return torch.tanh(self.network(self.scaler(observation)))
 
-    @property
-    def bounded_log_std(self) -> Tensor:
-        """Log standard deviation within its bounds, shape (m,)."""
-        return self.log_std.clamp(*LOG_STD_RANGE)
+    @torch.no_grad()
+    def bound_std(self) -> None:
+        """Bring the standard deviation back within its bounds after a gradient step."""
+        self.log_std.clamp_(*LOG_STD_RANGE)
 
     def sample(self, observation: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Draw actions.
@@ -53,11 +53,11 @@ class GaussianPolicy(nn.Module):
         """
         mean = self(observation)
         noise = torch.randn(mean.shape, generator=generator)
-        return mean + noise * self.bounded_log_std.exp(), mean
+        return mean + noise * self.log_std.exp(), mean
 
     def entropy(self) -> Tensor:
         """Return the differential entropy, a scalar, nats."""
-        return (self.bounded_log_std + 0.5 * math.log(2 * math.pi * math.e)).sum()
+        return gaussian_entropy(self.log_std)
 
 
 class MeanAction:
@@ -79,8 +79,13 @@ def log_prob(action: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
     return -0.5 * (z**2).sum(-1) - log_std.sum() - 0.5 * math.log(2 * math.pi) * mean.shape[-1]
 
 
-def gaussian_kl(old_mean: Tensor, old_log_std: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
-    """Return KL(old || new) of diagonal Gaussians for each row, shape (B,), nats."""
-    ratio = torch.exp(2.0 * (old_log_std - log_std))
-    shift = ((old_mean - mean) * torch.exp(-log_std)) ** 2
-    return (0.5 * (ratio + shift - 1.0) + log_std - old_log_std).sum(-1)
+def gaussian_entropy(log_std: Tensor) -> Tensor:
+    """Return the differential entropy of a diagonal Gaussian, a scalar, nats."""
+    return (log_std + 0.5 * math.log(2 * math.pi * math.e)).sum()
+
+
+def gaussian_kl(mean: Tensor, log_std: Tensor, other_mean: Tensor, other_log_std: Tensor) -> Tensor:
+    """Return KL(first || other) of diagonal Gaussians for each row, shape (B,), nats."""
+    ratio = torch.exp(2.0 * (log_std - other_log_std))
+    shift = ((mean - other_mean) * torch.exp(-other_log_std)) ** 2
+    return (0.5 * (ratio + shift - 1.0) + other_log_std - log_std).sum(-1)

@@ -42,9 +42,9 @@ class PPOResult:
     """What one update did."""
 
     kl_mean: float
-    """Mean over states of KL(old || new), nats."""
+    """Mean over states of KL(new || old), nats."""
     kl_max: float
-    """Greatest KL(old || new) of any state, nats."""
+    """Greatest KL(new || old) of any state, nats."""
     advantage_scale: float
     """Standard deviation by which advantages were divided, reward units."""
     policy_loss: float
@@ -95,7 +95,7 @@ class PPO:
         Args:
             rollout: experience of the policy as it is now.
             reward: reward of each step, shape (T, N).
-            kl_penalty: coefficient of KL(old || new) beside normalised advantages.
+            kl_penalty: coefficient of KL(new || old) beside normalised advantages.
             entropy_coef: temperature in units of the reward.
             generator: order of the samples.
             critic_only: leave the policy as it is.
@@ -120,12 +120,8 @@ class PPO:
                         self._policy_step(batch, chosen, kl_penalty, entropy_coef / scale)
                     )
         with torch.no_grad():
-            kl = gaussian_kl(
-                batch.mean,
-                batch.log_std,
-                self.policy(batch.observation),
-                self.policy.bounded_log_std,
-            )
+            mean = self.policy(batch.observation)
+            kl = gaussian_kl(mean, self.policy.log_std, batch.mean, batch.log_std)
             residual = batch.returns - self.critic.normalised(batch.observation)
         return PPOResult(
             kl_mean=float(kl.mean()),
@@ -155,7 +151,7 @@ class PPO:
     def _policy_step(
         self, batch: _Batch, chosen: Tensor, kl_penalty: float, entropy_weight: float
     ) -> float:
-        log_std = self.policy.bounded_log_std
+        log_std = self.policy.log_std
         mean = self.policy(batch.observation[chosen])
         old_mean, action = batch.mean[chosen], batch.action[chosen]
         ratio = torch.exp(
@@ -164,9 +160,10 @@ class PPO:
         clipped = ratio.clamp(1.0 - self.config.clip, 1.0 + self.config.clip)
         advantage = batch.advantage[chosen]
         surrogate = torch.minimum(ratio * advantage, clipped * advantage).mean()
-        kl = gaussian_kl(old_mean, batch.log_std, mean, log_std).mean()
+        kl = gaussian_kl(mean, log_std, old_mean, batch.log_std).mean()
         loss = -surrogate - entropy_weight * self.policy.entropy() + kl_penalty * kl
         self._descend(loss, self.policy_optimiser, self.policy)
+        self.policy.bound_std()
         return -float(surrogate.detach())
 
     def _critic_step(self, batch: _Batch, chosen: Tensor) -> float:

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trirl_robot.errors import NonFiniteError
 from trirl_robot.rl.policy import GaussianPolicy
 from trirl_robot.sim.env import BatchEnv
 
@@ -66,11 +65,7 @@ class RolloutCollector:
 
     @torch.no_grad()
     def collect(self, policy: GaussianPolicy, generator: torch.Generator) -> Rollout:
-        """Run the policy for T steps.
-
-        Raises:
-            NonFiniteError: the policy's action is not finite.
-        """
+        """Run the policy for T steps."""
         count, env = self._steps, self.env
         n, m = env.contract.observation_size, env.contract.action_size
         shape = (count, env.num_envs)
@@ -90,17 +85,12 @@ class RolloutCollector:
             reward[t] = torch.from_numpy(step.reward)
             successes += int((step.success & step.done).sum())
             self.observation = step.observation
-        if not bool(torch.isfinite(action).all()):
-            raise NonFiniteError(
-                "the policy's actions are not finite: training has diverged; lower the learning "
-                "rates or the KL bound and resume from the last checkpoint"
-            )
         return Rollout(
             observation=observation,
             final_observation=final,
             action=action,
             mean=mean,
-            log_std=policy.bounded_log_std.detach().clone(),
+            log_std=policy.log_std.detach().clone(),
             terminated=terminated,
             truncated=truncated,
             task_reward=reward,

@@ -15,7 +15,7 @@ class RunConfig:
     """Everything that decides a run's result, beside the software's versions."""
 
     demonstrations: str
-    """HDF5 file of the demonstrations."""
+    """HDF5 file of the demonstrations, relative to the run folder."""
     demonstrations_sha256: str
     """SHA-256 of that file; a resumed run refuses another."""
     task: ReachConfig

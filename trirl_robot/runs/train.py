@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,8 +27,12 @@ Progress = Callable[[dict[str, float], int], None]
 """Called after each iteration with its metrics and the number of iterations of the run."""
 
 
-def build_learner(config: RunConfig) -> Trirl:
+def build_learner(config: RunConfig, folder: Path) -> Trirl:
     """Build the learner of a run, untrained.
+
+    Args:
+        config: the run's configuration.
+        folder: the run's folder, from which the demonstrations' path counts; it need not exist.
 
     Raises:
         DatasetError: the demonstrations are missing, damaged or not those of the run.
@@ -41,10 +46,11 @@ def build_learner(config: RunConfig) -> Trirl:
         randomisation=config.randomisation,
         seed=config.seed,
     )
-    demonstrations = load_demonstrations(Path(config.demonstrations), contract=env.contract)
+    path = Path(os.path.normpath(folder / config.demonstrations))
+    demonstrations = load_demonstrations(path, contract=env.contract)
     if demonstrations.sha256 != config.demonstrations_sha256:
         raise DatasetError(
-            f"{config.demonstrations}: changed since the run began (SHA-256 is "
+            f"{path}: changed since the run began (SHA-256 is "
             f"{demonstrations.sha256[:12]}, expected {config.demonstrations_sha256[:12]}); "
             "restore the file or start a new run"
         )
@@ -66,7 +72,7 @@ def train(
     """
     started = time.perf_counter()
     elapsed = _restore(folder, learner)
-    writer = SummaryWriter(str(folder.path / "tensorboard"), purge_step=learner.iteration)
+    writer = SummaryWriter(str(folder.path / "tensorboard"), purge_step=learner.iteration + 1)
     iterations = config.algorithm.iterations
     evaluation_env = _evaluation_env(config)
     try:

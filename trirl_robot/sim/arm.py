@@ -115,6 +115,8 @@ class ArmSimulation:
         for actuator_id, place in self._history_places.items():
             history[:, place] = self._ctrl[ids, actuator_id, None]
         self._history[ids] = history
+        # the batch counts warnings from its last reset
+        self._warnings[ids] = self._count_warnings()[ids]
 
     def draw_dynamics(self, ids: Ids) -> None:
         """Draw new dynamics for `ids`; the arms stay where they are."""
@@ -140,7 +142,7 @@ class ArmSimulation:
         except SimulationError as error:
             failed[error.ids] = True
         # MuJoCo resets a diverged simulation by itself and only counts a warning
-        warnings = self._batch.warning[:, _DIVERGED, 1].sum(axis=1)
+        warnings = self._count_warnings()
         failed |= warnings > self._warnings
         self._warnings = warnings
         for sim in np.flatnonzero(failed):
@@ -158,7 +160,6 @@ class ArmSimulation:
         return {
             "batch": self._batch.state.copy(),
             "randomiser": self._randomiser.get_state(),
-            "warnings": self._warnings.copy(),
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -166,7 +167,11 @@ class ArmSimulation:
         self._randomiser.set_state(state["randomiser"])
         self._batch.state[:] = state["batch"]
         # a new batch has counted no warnings yet
-        self._warnings = self._batch.warning[:, _DIVERGED, 1].sum(axis=1)
+        self._warnings = self._count_warnings()
+
+    def _count_warnings(self) -> NDArray[np.int64]:
+        """Return how often each simulation was found diverged since its last reset, (N,)."""
+        return np.asarray(self._batch.warning[:, _DIVERGED, 1].sum(axis=1), dtype=np.int64)
 
 
 def _history_layout(model: mujoco.MjModel) -> tuple[Array, dict[int, NDArray[np.intp]]]:

@@ -30,7 +30,8 @@ class Step:
     observation: Array
     """Observation to act on next, (N, n): of a new episode where one has ended."""
     final_observation: Array
-    """Observation that the action led to, (N, n): the last of its episode where one has ended."""
+    """Observation that the action led to, (N, n): the last of its episode where one has ended, and
+    the one before the action where the simulation diverged."""
     reward: Array
     """The task's own reward, (N,); for evaluation, never for imitation."""
     terminated: Mask
@@ -94,6 +95,7 @@ class BatchEnv:
         self._previous_action = np.zeros((num_envs, self.contract.action_size))
         self.elapsed_steps = np.zeros(num_envs, dtype=np.int64)
         self.num_diverged = 0
+        self._last_observation = np.zeros((num_envs, self.contract.observation_size))
 
     @property
     def max_episode_steps(self) -> int:
@@ -108,7 +110,8 @@ class BatchEnv:
     def reset(self, ids: Ids | None = None) -> Array:
         """Start new episodes in `ids` (all by default); return every observation, (N, n)."""
         self._restart(np.arange(self.num_envs) if ids is None else np.asarray(ids, dtype=np.intp))
-        return self._observe()
+        self._last_observation = self._observe()
+        return self._last_observation
 
     def stagger(self) -> None:
         """Spread the episodes' ages evenly, so that environments do not end together.
@@ -136,12 +139,15 @@ class BatchEnv:
         truncated = (self.elapsed_steps >= self.max_episode_steps) | diverged
         success = self.task.succeeded() & ~diverged
         final = self._observe()
+        # what a diverged simulation shows now is not where its action led
+        final[diverged] = self._last_observation[diverged]
         observation = final
         if self.autoreset and truncated.any():
             observation = final.copy()
             ids = np.flatnonzero(truncated)
             self._restart(ids)
             observation[ids] = self._observe()[ids]
+        self._last_observation = observation
         return Step(
             observation=observation,
             final_observation=final,
@@ -162,6 +168,7 @@ class BatchEnv:
             "previous_action": self._previous_action.copy(),
             "elapsed_steps": self.elapsed_steps.copy(),
             "num_diverged": self.num_diverged,
+            "last_observation": self._last_observation.copy(),
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -174,6 +181,7 @@ class BatchEnv:
         self._previous_action = state["previous_action"].copy()
         self.elapsed_steps[:] = state["elapsed_steps"]
         self.num_diverged = int(state["num_diverged"])
+        self._last_observation = state["last_observation"].copy()
 
     def _limited(self, action: Array) -> LimitedCommand:
         return self._mapping.command(action, self.command, self._command_velocity)
