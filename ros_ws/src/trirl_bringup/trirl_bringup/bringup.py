@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import queue
-import signal
 import subprocess
 import sys
 import threading
@@ -22,7 +21,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from trirl_bringup.domain import own_domain
 from trirl_bringup.lifecycle import LifecycleClient
-from trirl_bringup.processes import Processes
+from trirl_bringup.processes import Processes, leave_on_terminate
 from trirl_robot.errors import DeploymentError, TrirlError
 
 
@@ -153,7 +152,7 @@ def main() -> None:
     parser.add_argument("--randomisation", default="shifted", help="preset of the dynamics")
     parser.add_argument("--seed", type=int, default=0, help="fixes the dynamics")
     parser.add_argument("--output", type=Path, required=True, help="folder for the results")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    leave_on_terminate()
     try:
         run(Plan(**vars(parser.parse_args())))
     except TrirlError as error:

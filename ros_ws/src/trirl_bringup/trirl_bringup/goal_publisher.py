@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import time
 from dataclasses import asdict
@@ -27,6 +26,7 @@ from trirl_policy.mailbox import Mailbox
 from trirl_policy.trace import TraceRow, decode
 
 from trirl_bringup.lifecycle import LifecycleClient
+from trirl_bringup.processes import leave_on_terminate
 from trirl_bringup.reaches import Goals, Reach, read_goals, score
 from trirl_robot.contract import PolicyContract
 from trirl_robot.errors import DeploymentError, TrirlError
@@ -187,7 +187,7 @@ def _say(reach: Reach) -> None:
 
 def main() -> None:
     """Command line of the process."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    leave_on_terminate()
     parser = argparse.ArgumentParser(prog="goal_publisher", description=__doc__)
     parser.add_argument("policy", type=Path, help="the policy's ONNX file")
     parser.add_argument("--goals", type=Path, required=True, help="JSON file of the goals")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import IO
 
 from trirl_robot.errors import DeploymentError
@@ -22,6 +22,16 @@ STOP_TIMEOUT_S = 8.0
 def _die_with_parent() -> None:
     """Have the kernel end this process when its parent is gone, even by SIGKILL."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def leave_on_terminate() -> None:
+    """Have SIGTERM unwind this process once; a second one must not cut off its cleaning up."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        sys.exit(128 + signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, leave)
 
 
 class Processes:
