@@ -5,9 +5,6 @@ BIN := $(VENV)/bin
 EXTRAS := sim,teleop,train,ros,dev
 ROS_PACKAGES := $(wildcard ros_ws/src/*/setup.py)
 
-# one thread per process: the simulations already use every core
-export PYTHONUNBUFFERED := 1
-
 .PHONY: setup demo test lint format types clean help
 
 help: ## show the targets
@@ -17,10 +14,12 @@ setup: $(VENV)/.installed ## create .venv with everything that demo and tests ne
 
 $(VENV)/.installed: pyproject.toml constraints.txt $(ROS_PACKAGES)
 	@echo "setting up $(VENV) (about two minutes the first time)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@./tools/install-system-packages
+	@date +%s > .setup-began
+	@./tools/install-system-packages $(PYTHON)
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt $(addprefix -e ./,$(patsubst %/setup.py,%,$(ROS_PACKAGES)))
+	@echo $$(($$(date +%s) - $$(cat .setup-began))) > $(VENV)/.setup-seconds; rm .setup-began
 	@touch $@
 
 demo: setup ## record, train, evaluate, export and deploy an SO-101 reach, with a report

@@ -21,8 +21,9 @@ from trirl_robot.errors import ConfigError, unknown_name
 
 T = TypeVar("T")
 
-CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-"""Folder of the configurations that come with the project."""
+_CHECKOUT = Path(__file__).resolve().parents[1] / "configs"
+CONFIGS = _CHECKOUT if _CHECKOUT.is_dir() else Path(sys.prefix) / "share/trirl-robot/configs"
+"""Folder of the configurations that come with the project, in a checkout or installed."""
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

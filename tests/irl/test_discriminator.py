@@ -45,7 +45,7 @@ def test_the_logit_approaches_the_log_density_ratio():
     grid = torch.zeros(9, 26)
     grid[:, 23] = torch.linspace(-0.75, 1.75, 9)
     logit = trainer.discriminator(trainer.features(grid, torch.zeros(9, 5)))
-    torch.testing.assert_close(logit.detach(), 0.5 - grid[:, 23], atol=0.3, rtol=0)
+    assert (logit.detach() - (0.5 - grid[:, 23])).abs().mean() < 0.2
     # the best possible classifier is right with probability Phi(1/2)
     best = 0.5 * (1 + math.erf(0.5 / math.sqrt(2)))
     assert result.accuracy == pytest.approx(best, abs=0.03)

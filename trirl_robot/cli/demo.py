@@ -23,6 +23,7 @@ from trirl_robot.cli.record import RecordDisplay, summary_table
 from trirl_robot.cli.train import resolve
 from trirl_robot.cli.train import run as run_training
 from trirl_robot.errors import ConfigError, RunError
+from trirl_robot.evaluation.memory import PeakMemory
 from trirl_robot.evaluation.rollouts import EvaluationResult, Policy, RandomPolicy, evaluate
 from trirl_robot.rl.policy import MeanAction
 from trirl_robot.runs.folder import RunFolder
@@ -68,12 +69,13 @@ def command(
         raise RunError(f"{folder}: exists and is not empty; choose another --output")
     folder.mkdir(parents=True, exist_ok=True)
     demo = Demo(folder, seed, Console())
-    demo.record(demonstrations)
-    demo.train(() if steps is None else (f"total_steps={steps}",))
-    demo.evaluate()
-    demo.export()
-    demo.deploy(reaches)
-    demo.finish()
+    with demo.memory:
+        demo.record(demonstrations)
+        demo.train(() if steps is None else (f"total_steps={steps}",))
+        demo.evaluate()
+        demo.export()
+        demo.deploy(reaches)
+        demo.finish()
 
 
 @dataclass
@@ -86,6 +88,10 @@ class Demo:
     """Seed of every stage."""
     console: Console
     """Where progress is shown."""
+    started: float = field(default_factory=time.perf_counter)
+    """When the demo began."""
+    memory: PeakMemory = field(default_factory=PeakMemory)
+    """Watches the memory of every stage."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Duration of each stage [s]."""
     evaluations: dict[str, EvaluationResult] = field(default_factory=dict)
@@ -198,6 +204,8 @@ class Demo:
             evaluations=self.evaluations,
             exported=self.exported,
             deployed=self.deployed,
+            started=self.started,
+            peak_memory_gib=self.memory.peak_gib,
             wire_difference=self._wire_difference(learnt.policy),
         )
         self.console.rule("[bold]result", align="left")
