@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 from collections.abc import Iterator
@@ -32,6 +33,19 @@ def write_text_atomically(path: Path, text: str) -> None:
     """Write `text` to `path` as UTF-8; see `replaced_atomically`."""
     with replaced_atomically(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def try_lock(descriptor: int) -> bool:
+    """Lock an open file until it is closed, which the end of this process does as well.
+
+    Returns:
+        False when another process, or another opening of the file, holds the lock.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def sync_directory(folder: Path) -> None:

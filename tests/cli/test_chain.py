@@ -112,6 +112,7 @@ def at_another_rate(path):
             "did you mean 'action'",
         ),
         (("train", "demos.hdf5", "--output", "run"), "already holds a run"),
+        (("train", "demos.hdf5", "--output", "policy.onnx"), "a file is there"),
         (
             ("train", "demos.hdf5", "--output", "run-x", "--set", "entropy_coeff=1"),
             "did you mean 'entropy_coef'",

@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import re
 import subprocess
 import sys
@@ -89,6 +91,16 @@ def test_a_file_that_is_not_there_is_named(command_that):
     assert result.stderr == "error: /nowhere/at/all.onnx: No such file or directory\n"
 
 
+def test_a_disk_that_takes_nothing_is_one_line(command_that):
+    command_that(raising(FileExistsError(errno.EEXIST, "File exists", "runs/reach")))
+    result = run("act")
+    assert (result.exit_code, result.stderr) == (2, "error: runs/reach: File exists\n")
+    # a full disk shows in the middle of writing, where the system does not name the file
+    command_that(lambda: os.write(os.open("/dev/full", os.O_WRONLY), b"x"))
+    result = run("act")
+    assert (result.exit_code, result.stderr) == (2, "error: No space left on device\n")
+
+
 @pytest.mark.parametrize(
     ("module", "hint"),
     [
@@ -107,7 +119,11 @@ def test_a_missing_extra_is_named(command_that, module, hint):
 
 
 def test_a_bug_keeps_its_traceback(command_that):
-    for bug in (ZeroDivisionError(), ModuleNotFoundError("x", name="trirl_robot.typo")):
+    for bug in (
+        ZeroDivisionError(),
+        OSError("no errno, no file"),
+        ModuleNotFoundError("x", name="trirl_robot.typo"),
+    ):
         command_that(raising(bug))
         assert run("act").exception is bug
 

@@ -1,9 +1,12 @@
+import dataclasses
+
 import mujoco
 import numpy as np
 import pytest
 
 from trirl_robot.errors import ConfigError
-from trirl_robot.sim.env import load_task, make_env
+from trirl_robot.sim.env import BatchEnv, load_task, make_env
+from trirl_robot.sim.randomisation import load_randomisation
 from trirl_robot.sim.robots import load_robot
 from trirl_robot.sim.scene import PREFIX
 
@@ -21,6 +24,12 @@ def test_trajectories_do_not_depend_on_threads():
     runs = [rollout(make_env("so101-reach", num_envs=6, seed=3, nthread=n), 120) for n in (1, 2, 4)]
     np.testing.assert_array_equal(runs[0], runs[1])
     np.testing.assert_array_equal(runs[0], runs[2])
+
+
+def test_a_task_without_allowed_poses_is_refused_and_does_not_hang():
+    task = dataclasses.replace(load_task("so101-reach"), minimum_height_m=5.0)
+    with pytest.raises(ConfigError, match=r"at least 5\.0 m high \(minimum_height_m\)"):
+        BatchEnv(task, 2, randomisation=load_randomisation("none"), seed=0).reset()
 
 
 def test_another_seed_is_another_trajectory():

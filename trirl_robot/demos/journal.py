@@ -11,7 +11,6 @@ JSON).
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import struct
@@ -27,6 +26,7 @@ from trirl_robot.config import from_mapping, to_mapping
 from trirl_robot.contract import PolicyContract, contract_from_json
 from trirl_robot.demos.schema import Demonstration, EpisodeMetadata, Outcome, Step
 from trirl_robot.errors import DatasetError, TrirlError
+from trirl_robot.files import try_lock
 
 Decision = Literal["keep", "quarantine"]
 """What the operator wants done with a finished episode."""
@@ -83,18 +83,15 @@ class Journal:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         except OSError as error:
             raise DatasetError(f"{path}: cannot be written ({error.strerror})") from None
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # the holder before us may have removed the file between our opening and our locking
-            current = path.stat().st_ino if path.exists() else None
-            if current != os.fstat(self._file).st_ino:
-                raise BlockingIOError
-        except BlockingIOError:
+        locked = try_lock(self._file)
+        # the holder before us may have removed the file between our opening and our locking
+        current = path.stat().st_ino if path.exists() else None
+        if not locked or current != os.fstat(self._file).st_ino:
             os.close(self._file)
             raise DatasetError(
                 f"{path}: another recorder is writing these demonstrations; "
                 "wait for it to end or choose another output"
-            ) from None
+            )
 
     def begin(self, metadata: EpisodeMetadata, contract: PolicyContract, state_size: int) -> None:
         """Start an episode; whatever the file held is gone."""

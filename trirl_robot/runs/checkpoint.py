@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +33,41 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         state: dict[str, Any] = _from_plain(torch.load(path, map_location="cpu", weights_only=True))
     except FileNotFoundError:
         raise RunError(f"{path}: no such checkpoint; train first with 'trirl train'") from None
-    except (RuntimeError, EOFError, ValueError, OSError, KeyError, IndexError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except _DAMAGE as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise RunError(f"{path}: damaged checkpoint ({reason}); train again") from None
     return state
+
+
+@contextmanager
+def fitting(path: Path) -> Iterator[None]:
+    """Give errors of a block that restores the state in `path` their cause.
+
+    Raises:
+        RunError: the state is of networks of another form than those that are to take it.
+    """
+    try:
+        yield
+    except (RuntimeError, KeyError, ValueError, TypeError, IndexError) as error:
+        # torch lists what does not fit below a headline
+        reason = (str(error).splitlines() or [type(error).__name__])[-1].strip()
+        raise RunError(
+            f"{path}: does not fit the run's configuration ({reason}); restore the config.yaml "
+            "that it was trained with, or train again"
+        ) from None
+
+
+_DAMAGE = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    OSError,
+    KeyError,
+    IndexError,
+)
 
 
 def _to_plain(value: Any) -> Any:

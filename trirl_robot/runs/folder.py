@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import math
+import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +17,11 @@ from trirl_robot.config import load, to_yaml
 from trirl_robot.errors import RunError
 from trirl_robot.evaluation.metrics import read_metrics
 from trirl_robot.evaluation.results import revision
-from trirl_robot.files import write_text_atomically
+from trirl_robot.files import try_lock, write_text_atomically
 from trirl_robot.runs.settings import RunConfig
 
 CONFIG, VERSIONS, METRICS = "config.yaml", "versions.json", "metrics.jsonl"
-CHECKPOINT, CLONED = "checkpoint.pt", "cloned.pt"
+CHECKPOINT, CLONED, LOCK = "checkpoint.pt", "cloned.pt", ".lock"
 
 
 class RunFolder:
@@ -35,8 +38,10 @@ class RunFolder:
         """Start a run in a new or empty folder.
 
         Raises:
-            RunError: the folder already holds a run.
+            RunError: the folder already holds a run, or is none.
         """
+        if path.exists() and not path.is_dir():
+            raise RunError(f"{path}: a file is there; expected a new or empty folder as --output")
         if (path / CONFIG).exists():
             raise RunError(
                 f"{path}: already holds a run; go on with --resume, or choose another --output"
@@ -57,6 +62,24 @@ class RunFolder:
         if not (path / CONFIG).is_file():
             raise RunError(f"{path}: not a run folder; expected {CONFIG} as 'trirl train' writes")
         return RunFolder(path), load(RunConfig, path / CONFIG)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training in this folder; the lock ends with this process.
+
+        Raises:
+            RunError: another process trains in it.
+        """
+        descriptor = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            if not try_lock(descriptor):
+                raise RunError(
+                    f"{self.path}: another process is training in this folder; wait for it to end, "
+                    "or start a run of its own with another --output"
+                )
+            yield
+        finally:
+            os.close(descriptor)
 
     def append_metrics(self, row: dict[str, float]) -> None:
         """Add one line to the metrics."""

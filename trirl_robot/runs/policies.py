@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import nn
 
 from trirl_robot.contract import PolicyContract
-from trirl_robot.errors import RunError
 from trirl_robot.irl.discriminator import FeatureSelection
 from trirl_robot.irl.reward import RewardChain
 from trirl_robot.irl.trirl import build_policy, build_reward
 from trirl_robot.rl.policy import GaussianPolicy
-from trirl_robot.runs.checkpoint import load_checkpoint
+from trirl_robot.runs.checkpoint import fitting, load_checkpoint
 from trirl_robot.runs.folder import RunFolder
 from trirl_robot.runs.settings import RunConfig
 from trirl_robot.sim.env import BatchEnv
@@ -50,20 +47,13 @@ def load_learnt(path: Path) -> Learnt:
     features = FeatureSelection(env.contract, algorithm.discriminator.inputs)
     policy = build_policy(algorithm, env.contract, torch.Generator())
     reward = build_reward(algorithm, features)
-    _load(policy, state["policy"], folder.checkpoint)
-    _load(reward, state["reward"], folder.checkpoint)
+    with fitting(folder.checkpoint):
+        policy.load_state_dict(state["policy"])
+        reward.load_state_dict(state["reward"])
     cloned = None
     if folder.cloned.is_file():
         cloned = build_policy(algorithm, env.contract, torch.Generator())
-        _load(cloned, load_checkpoint(folder.cloned), folder.cloned)
+        state = load_checkpoint(folder.cloned)
+        with fitting(folder.cloned):
+            cloned.load_state_dict(state)
     return Learnt(config=config, contract=env.contract, policy=policy, cloned=cloned, reward=reward)
-
-
-def _load(module: nn.Module, state: dict[str, Any], path: Path) -> None:
-    try:
-        module.load_state_dict(state)
-    except (RuntimeError, KeyError) as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise RunError(
-            f"{path}: does not fit the run's configuration ({reason}); train again"
-        ) from None

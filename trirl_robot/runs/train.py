@@ -15,7 +15,7 @@ from trirl_robot.errors import DatasetError
 from trirl_robot.evaluation.rollouts import EvaluationResult, evaluate
 from trirl_robot.irl.trirl import Trirl
 from trirl_robot.rl.policy import MeanAction
-from trirl_robot.runs.checkpoint import load_checkpoint, save_checkpoint
+from trirl_robot.runs.checkpoint import fitting, load_checkpoint, save_checkpoint
 from trirl_robot.runs.folder import RunFolder
 from trirl_robot.runs.settings import RunConfig
 from trirl_robot.sim.env import BatchEnv
@@ -69,7 +69,17 @@ def train(
         config: the run's configuration.
         learner: what `build_learner` made of that configuration; trained in place.
         on_progress: see `Progress`.
+
+    Raises:
+        RunError: another process trains in the folder, or its checkpoint does not fit.
     """
+    with folder.locked():
+        _train(folder, config, learner, on_progress)
+
+
+def _train(
+    folder: RunFolder, config: RunConfig, learner: Trirl, on_progress: Progress | None
+) -> None:
     started = time.perf_counter()
     elapsed = _restore(folder, learner)
     writer = SummaryWriter(str(folder.path / "tensorboard"), purge_step=learner.iteration + 1)
@@ -108,7 +118,9 @@ def evaluate_learner(learner: Trirl, env: BatchEnv, config: RunConfig) -> Evalua
 def _restore(folder: RunFolder, learner: Trirl) -> float:
     """Load the last checkpoint or begin; return the seconds of training before it."""
     if folder.checkpoint.is_file():
-        learner.load_state_dict(load_checkpoint(folder.checkpoint))
+        state = load_checkpoint(folder.checkpoint)
+        with fitting(folder.checkpoint):
+            learner.load_state_dict(state)
         folder.rewind_metrics(learner.iteration)
         rows = folder.read_metrics()
         return float(rows[-1]["time_s"]) if rows else 0.0

@@ -17,6 +17,9 @@ Array = NDArray[np.float64]
 Ids = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
+SAMPLING_ROUNDS = 100
+"""Rounds in which twice as many poses are drawn as are wanted; one pose in 200 has to do."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReachConfig:
@@ -105,20 +108,30 @@ class ReachTask:
 
         Returns:
             Joint positions, shape (count, joints), rad.
+
+        Raises:
+            ConfigError: hardly any pose in the task's ranges is allowed.
         """
-        chosen = np.empty((0, len(self.config.sample_min)))
-        while len(chosen) < count:
+        config, chosen = self.config, np.empty((0, len(self.config.sample_min)))
+        for _ in range(SAMPLING_ROUNDS):
+            if len(chosen) >= count:
+                return chosen[:count]
             poses = self._generator.uniform(
-                self.config.sample_min,
-                self.config.sample_max,
+                config.sample_min,
+                config.sample_max,
                 (2 * count + 8, chosen.shape[1]),
             )
             position = self._simulation.end_effector_at(poses)
-            allowed = (position[:, 2] >= self.config.minimum_height_m) & (
-                np.hypot(position[:, 0], position[:, 1]) >= self.config.minimum_radius_m
+            allowed = (position[:, 2] >= config.minimum_height_m) & (
+                np.hypot(position[:, 0], position[:, 1]) >= config.minimum_radius_m
             )
             chosen = np.concatenate([chosen, poses[allowed]])
-        return chosen[:count]
+        raise ConfigError(
+            f"task '{config.name}': of the poses between sample_min and sample_max hardly any or "
+            f"none has its end effector at least {config.minimum_height_m} m high "
+            f"(minimum_height_m) and {config.minimum_radius_m} m from the base's axis "
+            "(minimum_radius_m); lower these or widen the range"
+        )
 
     def distance(self) -> Array:
         """Return the true distance from end effector to target, shape (N,), m."""
