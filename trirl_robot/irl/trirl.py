@@ -7,6 +7,7 @@ arXiv 2605.11020.
 
 from __future__ import annotations
 
+import copy
 import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -15,9 +16,10 @@ import torch
 from torch import Tensor
 
 from trirl_robot.baselines.bc import CloningConfig, CloningResult, clone
+from trirl_robot.config import require
 from trirl_robot.contract import PolicyContract
 from trirl_robot.demos.dataset import Demonstrations
-from trirl_robot.errors import ConfigError, NonFiniteError
+from trirl_robot.errors import NonFiniteError
 from trirl_robot.irl.correction import corrected_step_size
 from trirl_robot.irl.discriminator import (
     DiscriminatorConfig,
@@ -57,6 +59,9 @@ class TrirlConfig:
     """Widths of the policy's hidden layers."""
     critic_hidden: tuple[int, ...] = (128, 128)
     """Widths of the critic's hidden layers."""
+    average_decay: float = 0.97
+    """Decay of the running average of the policy's weights, which is what is evaluated and
+    exported: single iterations jitter about it."""
     warmup_iterations: int = 4
     """Iterations at the start in which only critic and discriminator learn."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
@@ -71,10 +76,11 @@ class TrirlConfig:
     def __post_init__(self) -> None:
         """Check ranges."""
         corrected_step_size(self.step_size, 0.0)
-        positive = ("total_steps", "num_envs", "rollout_steps", "entropy_coef", "initial_std")
-        for name in positive:
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"{name} is {getattr(self, name)}, expected more than 0")
+        require(self, "at least 1", lambda v: v >= 1, "total_steps", "num_envs", "rollout_steps")
+        require(self, "more than 0", lambda v: v > 0, "entropy_coef", "initial_std")
+        require(self, "0 or more", lambda v: v >= 0, "warmup_iterations")
+        widths = ("policy_hidden", "critic_hidden")
+        require(self, "widths of at least 1", lambda v: all(w >= 1 for w in v), *widths)
 
     @property
     def beta(self) -> float:
@@ -135,6 +141,7 @@ class Trirl:
         )
         for scaler in (self.policy.scaler, self.critic.scaler):
             scaler.fit(self.expert_observation)
+        self.averaged = copy.deepcopy(self.policy)
         self.features = FeatureSelection(env.contract, config.discriminator.inputs)
         self.discriminator = DiscriminatorTrainer(
             config.discriminator,
@@ -151,13 +158,15 @@ class Trirl:
 
     def clone(self) -> CloningResult:
         """Fit the policy to the demonstrations by behavioural cloning."""
-        return clone(
+        result = clone(
             self.policy,
             self.expert_observation,
             self.expert_action,
             self.config.cloning,
             self.generator,
         )
+        self.averaged.load_state_dict(self.policy.state_dict())
+        return result
 
     def step(self) -> dict[str, float]:
         """Run one iteration of dual ascent; return its metrics.
@@ -194,6 +203,7 @@ class Trirl:
             # while the policy stands still, no step of the dual has been made
             self.reward.correct(self.discriminator.discriminator, corrected)
             self.penalty.adapt(update.kl_mean, update.advantage_scale)
+            self._average()
         clock.mark("policy")
         corrected_reward = (1.0 - corrected) * old_reward + corrected * logit
         self._check_finite()
@@ -228,6 +238,12 @@ class Trirl:
             "env/diverged": float(self.env.num_diverged),
             **clock.shares(),
         }
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Move the averaged policy towards the current one (Polyak and Juditsky 1992)."""
+        for mean, now in zip(self.averaged.parameters(), self.policy.parameters(), strict=True):
+            mean.lerp_(now, 1.0 - self.config.average_decay)
 
     def _check_finite(self) -> None:
         """Refuse to go on, and to save, once a parameter is not finite.
@@ -264,6 +280,7 @@ class Trirl:
         return {
             "iteration": self.iteration,
             "policy": self.policy.state_dict(),
+            "averaged": self.averaged.state_dict(),
             "critic": self.critic.state_dict(),
             "discriminator": self.discriminator.discriminator.state_dict(),
             "reward": self.reward.state_dict(),
@@ -280,6 +297,7 @@ class Trirl:
         """Restore what `state_dict` returned."""
         self.iteration = int(state["iteration"])
         self.policy.load_state_dict(state["policy"])
+        self.averaged.load_state_dict(state["averaged"])
         self.critic.load_state_dict(state["critic"])
         self.discriminator.discriminator.load_state_dict(state["discriminator"])
         self.reward.load_state_dict(state["reward"])

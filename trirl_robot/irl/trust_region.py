@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from trirl_robot.config import require
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrustRegionConfig:
@@ -13,11 +15,17 @@ class TrustRegionConfig:
     """Bound on the mean KL(pi_{i+1} || pi_i), nats."""
     initial_penalty: float = 1.0
     """Coefficient of the KL at the start, beside normalised advantages."""
-    minimum_eta: float = 3.0
+    minimum_eta: float = 10.0
     """Floor of the multiplier: near the optimum the bound is slack, and a multiplier chased to 0
     would take the correction away just where steps have to be small."""
     adaptation: float = 1.3
     """Factor by which the coefficient moves when the KL is off its bound."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        require(self, "more than 0", lambda v: v > 0, "kl_bound", "initial_penalty")
+        require(self, "0 or more", lambda v: v >= 0, "minimum_eta")
+        require(self, "more than 1", lambda v: v > 1, "adaptation")
 
 
 class AdaptiveKLPenalty:

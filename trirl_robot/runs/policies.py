@@ -27,7 +27,7 @@ class Learnt:
     contract: PolicyContract
     """Contract of the run's task."""
     policy: GaussianPolicy
-    """The policy."""
+    """The averaged policy, which is what is evaluated and exported."""
     cloned: GaussianPolicy | None
     """The cloned policy that it started from; None for a run from scratch."""
     reward: RewardChain
@@ -48,7 +48,7 @@ def load_learnt(path: Path) -> Learnt:
     policy = build_policy(algorithm, env.contract, torch.Generator())
     reward = build_reward(algorithm, features)
     with fitting(folder.checkpoint):
-        policy.load_state_dict(state["policy"])
+        policy.load_state_dict(state["averaged"])
         reward.load_state_dict(state["reward"])
     cloned = None
     if folder.cloned.is_file():

@@ -106,9 +106,9 @@ def _train(
 
 
 def evaluate_learner(learner: Trirl, env: BatchEnv, config: RunConfig) -> EvaluationResult:
-    """Measure the mean action's success under the training's randomisation."""
+    """Measure the averaged policy's success under the training's randomisation."""
     return evaluate(
-        MeanAction(learner.policy),
+        MeanAction(learner.averaged),
         env,
         config.evaluation_episodes,
         config.seed + EVALUATION_SEED,
