@@ -11,7 +11,7 @@ import dataclasses
 import sys
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -112,6 +112,24 @@ def from_mapping(cls: type[T], data: Mapping[str, Any], where: str) -> T:
         return cls(**values)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
+
+
+def require(config: Any, expected: str, holds: Callable[[Any], bool], *names: str) -> None:
+    """Check fields of a configuration; for `__post_init__`.
+
+    Args:
+        config: the configuration.
+        expected: what a value has to be, such as `at least 1`.
+        holds: whether a value is that.
+        names: the fields.
+
+    Raises:
+        ConfigError: a field's value is not as expected.
+    """
+    for name in names:
+        value = getattr(config, name)
+        if not holds(value):
+            raise ConfigError(f"{name} is {value}, expected {expected}")
 
 
 def to_mapping(config: Any) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from trirl_robot.config import require
 from trirl_robot.rl.policy import GaussianPolicy
 
 
@@ -25,6 +26,13 @@ class CloningConfig:
     """AdamW's weight decay."""
     validation_share: float = 0.1
     """Share of the steps that is held out; the weights with the least error there are kept."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        require(self, "at least 1", lambda v: v >= 1, "epochs", "minibatch")
+        require(self, "more than 0", lambda v: v > 0, "learning_rate")
+        require(self, "0 or more", lambda v: v >= 0, "weight_decay")
+        require(self, "a value in (0, 0.5]", lambda v: 0 < v <= 0.5, "validation_share")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.table import Table
 
@@ -36,7 +37,9 @@ from trirl_robot.sim.randomisation import load_randomisation
     metavar="KEY=VALUE",
     help="Override a setting of the algorithm, such as ppo.gamma=0.98.",
 )
+@click.pass_context
 def command(
+    context: click.Context,
     demonstrations: Path | None,
     output: Path | None,
     resume: Path | None,
@@ -60,8 +63,7 @@ def command(
       tensorboard --logdir runs
     """
     if resume is not None:
-        if demonstrations is not None or output is not None or overrides:
-            raise ConfigError("--resume takes the run's own settings; leave out everything else")
+        _require_nothing_beside_resume(context)
         folder, config = RunFolder.open(resume)
         learner = build_learner(config, resume)
     else:
@@ -80,6 +82,25 @@ def command(
         learner = build_learner(config, output)
         folder = RunFolder.create(output, config)
     run(folder, config, learner, Console())
+
+
+def _require_nothing_beside_resume(context: click.Context) -> None:
+    """Refuse what a resumed run would not heed.
+
+    Raises:
+        ConfigError: names what was given.
+    """
+    given = [
+        max(parameter.opts, key=len) if isinstance(parameter, click.Option) else "DEMONSTRATIONS"
+        for parameter in context.command.params
+        if parameter.name not in (None, "resume")
+        and context.get_parameter_source(parameter.name) is not ParameterSource.DEFAULT
+    ]
+    if given:
+        raise ConfigError(
+            f"--resume takes the run's own settings: leave out {', '.join(given)}, or start a new "
+            "run with --output"
+        )
 
 
 def resolve(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trirl_robot.config import require
 from trirl_robot.contract import PolicyContract
 from trirl_robot.errors import ConfigError, unknown_name
 from trirl_robot.rl.networks import InputScaler
@@ -36,6 +37,12 @@ class DiscriminatorConfig:
     expert_action_noise: float = 0.2
     """Standard deviation of the noise added to expert actions, so that a deterministic expert is
     not told apart from a Gaussian policy by its lack of noise alone."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        require(self, "at least 1", lambda v: v >= 1, "hidden", "epochs", "minibatch")
+        require(self, "more than 0", lambda v: v > 0, "learning_rate")
+        require(self, "0 or more", lambda v: v >= 0, "gradient_penalty", "expert_action_noise")
 
 
 class FeatureSelection(nn.Module):

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trirl_robot.config import require
 from trirl_robot.irl.discriminator import Discriminator, FeatureSelection
 
 
@@ -20,6 +21,11 @@ class RewardConfig:
     tolerance: float = 0.01
     """Discriminators whose weight falls below this share of the largest are dropped; the dropped
     mass is reported."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        require(self, "at least 1", lambda v: v >= 1, "maximum_length")
+        require(self, "a value in [0, 1)", lambda v: 0 <= v < 1, "tolerance")
 
 
 class RewardChain(nn.Module):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from trirl_robot.config import require
 from trirl_robot.rl.advantage import generalised_advantage
 from trirl_robot.rl.critic import Critic
 from trirl_robot.rl.policy import GaussianPolicy, gaussian_kl, log_prob
@@ -35,6 +36,15 @@ class PPOConfig:
     """Adam's learning rate for the critic."""
     max_gradient_norm: float = 1.0
     """Gradients are scaled down to this norm."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        positive = ("clip", "policy_learning_rate", "critic_learning_rate", "max_gradient_norm")
+        require(self, "more than 0", lambda v: v > 0, *positive)
+        require(self, "0 or more", lambda v: v >= 0, "final_learning_rate")
+        require(self, "at least 1", lambda v: v >= 1, "epochs", "minibatch")
+        require(self, "a value in [0, 1)", lambda v: 0 <= v < 1, "gamma")
+        require(self, "a value in [0, 1]", lambda v: 0 <= v <= 1, "gae_lambda")
 
 
 @dataclass(frozen=True, kw_only=True)

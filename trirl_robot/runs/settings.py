@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trirl_robot.errors import ConfigError
+from trirl_robot.config import require
 from trirl_robot.irl.trirl import TrirlConfig
 from trirl_robot.sim.randomisation import RandomisationConfig
 from trirl_robot.sim.tasks.reach import ReachConfig
@@ -35,8 +35,6 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        for name in ("evaluation_episodes", "evaluation_every", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 1")
-        if self.seed < 0:
-            raise ConfigError(f"seed is {self.seed}, expected 0 or more")
+        counts = ("evaluation_episodes", "evaluation_every", "checkpoint_every")
+        require(self, "at least 1", lambda v: v >= 1, *counts)
+        require(self, "0 or more", lambda v: v >= 0, "seed")
