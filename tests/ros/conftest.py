@@ -135,12 +135,13 @@ class Arm:
         self.values: dict[str, str] = {}
         self.joint_state: Callable[[JointState], JointState | None] = lambda message: message
         self.target: tuple[float, float, float] | None = (0.0, 0.0, 0.0)
+        self.frame = ""
         self._names = contract.joint_names
         self._types = JointState, PointStamped, Bool
         node = self.node
         self._joints = node.create_publisher(JointState, "/joint_states", 10)
         self._targets = node.create_publisher(PointStamped, "/trirl_policy/target", 1)
-        self._stop = node.create_publisher(Bool, "/trirl_policy/emergency_stop", 10)
+        self._stop = node.create_publisher(Bool, "/trirl_policy/emergency_stop", 1000)
         self._keep = [
             node.create_subscription(
                 Float64MultiArray, "/arm_controller/commands", self._on_command, 50
@@ -174,6 +175,10 @@ class Arm:
             self.client.spin(0.02)
         return True
 
+    def stop_is_connected(self) -> bool:
+        """Tell whether the node listens to the emergency stop."""
+        return self._stop.get_subscription_count() > 0
+
     def press(self, pressed: bool) -> None:
         """Send the emergency stop."""
         self._stop.publish(self._types[2](data=pressed))
@@ -201,6 +206,7 @@ class Arm:
             self._joints.publish(changed)
         if self.target is not None:
             target = point_stamped()
+            target.header.frame_id = self.frame
             target.point.x, target.point.y, target.point.z = self.target
             self._targets.publish(target)
 

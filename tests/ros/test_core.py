@@ -111,6 +111,23 @@ def test_ramp_grows_from_the_measured_pose(bench):
     assert last.command[0] == pytest.approx(0.02 * PERIOD_S * sum(range(1, 21)))
 
 
+def test_ramp_begins_with_the_first_action_however_long_the_arm_held(bench):
+    b = bench(ramp_s=1.0, target_timeout_s=0.1)
+    b.policy.action = np.array([0.2, 0.0])
+    assert {o.phase for o in b.cycles(40, target=False)[5:]} == {"holding"}
+    share = 0.02 * PERIOD_S
+    for _ in range(2):  # after activation, and after each pause of the target
+        start = b.position[0]
+        first, second = b.cycles(2)
+        assert (first.phase, second.phase) == ("ramping", "ramping")
+        assert np.subtract([first.command[0], second.command[0]], start) == pytest.approx(
+            [share, 3 * share]
+        )
+        b.cycles(17)
+        assert b.cycle().phase == "running"
+        assert b.cycles(8, target=False)[-1].phase == "holding"
+
+
 @pytest.mark.parametrize(
     ("changed", "kind"),
     [
@@ -142,6 +159,8 @@ def test_malformed_joint_state_is_refused_without_a_stop(bench, changed):
     b = bench()
     b.joint_state(**changed)
     assert b.core.joints.refused == 1
+    assert b.core.counts.refused_messages == 1
+    assert "joint state" in b.core.last_refusal
     assert b.cycle().phase == "running"
 
 
@@ -307,12 +326,18 @@ def test_stale_target_latches_when_so_configured(bench):
     assert b.latch == "target_stale"
 
 
-def test_bad_targets_are_refused(bench):
+def test_bad_targets_are_refused(bench, make_contract):
     b = bench()
     b.core.on_target((np.nan, 0.0, 0.0), b.now_s)
     b.core.on_target((0.0, 0.0), b.now_s)
     assert b.core.counts.refused_messages == 2
-    assert np.isfinite(b.cycle(target=False).observation).all()
+    b.core.on_target((9.0, 9.0, 9.0), b.now_s, "world")
+    assert b.core.counts.refused_messages == 3
+    assert b.core.last_refusal == "a target is in the frame 'world', expected 'base'"
+    place = make_contract().observation_slices["target_position"]
+    assert b.cycle(target=False).observation[place] == pytest.approx([0.1, 0.2, 0.3])
+    b.core.on_target((0.4, 0.2, 0.3), b.now_s, "base")
+    assert b.cycle(target=False).observation[place] == pytest.approx([0.4, 0.2, 0.3])
 
 
 def test_activation_does_not_chase_a_target_of_before(bench):
@@ -333,6 +358,48 @@ def test_activation_needs_a_fresh_pose_within_the_limits(make_contract):
     with pytest.raises(DeploymentError, match=r"turn is at 2\.900"):
         b.core.activate(b.now_s)
     assert b.cycle().phase == "inactive"
+
+
+@pytest.mark.parametrize("turn", [2.58, -2.08])
+def test_activation_outside_the_limits_comes_back_slowly(make_contract, turn):
+    b = Bench(make_contract(), activation_margin=0.1)
+    b.policy.action = np.zeros(2)
+    b.position = np.array([turn, 0.1])
+    b.start()
+    path = np.array([turn, *(o.command[0] for o in b.cycles(10))])
+    velocity = np.diff(path, prepend=turn) / PERIOD_S
+    assert np.abs(velocity).max() <= 1.5 + 1e-9
+    assert np.abs(np.diff(velocity)).max() <= 12.0 * PERIOD_S + 1e-9
+    # it brakes just inside
+    assert path[-1] == path[-2] == pytest.approx(np.clip(turn, -2.0, 2.5), abs=0.03)
+    assert -2.0 <= path[-1] <= 2.5
+    assert b.latch is None
+
+
+def test_an_arm_held_outside_its_limits_is_not_thrown_inside(make_contract):
+    b = Bench(make_contract())
+    b.position = np.array([2.58, 0.1])
+    b.joint_state()
+    b.core.activate(b.now_s)
+    assert {o.command[0] for o in b.cycles(20, target=False)} == {2.58}
+    b.core.on_emergency_stop(True, b.now_s)
+    assert {o.command[0] for o in b.cycles(5)} == {2.58}
+
+
+def test_latch_and_emergency_stop_outlive_the_policy(bench):
+    from trirl_policy.core import ControlCore
+
+    b = bench()
+    b.core.on_emergency_stop(True, b.now_s)
+    b.core = ControlCore(b.policy, b.core.settings, b.core.safety)
+    b.joint_state()
+    with pytest.raises(DeploymentError, match="latched by emergency_stop"):
+        b.core.activate(b.now_s)
+    with pytest.raises(DeploymentError, match="still pressed"):
+        b.core.reset()
+    b.core.on_emergency_stop(False, b.now_s)
+    b.core.reset()
+    b.core.activate(b.now_s)
 
 
 def test_shadow_mode_starts_each_cycle_from_the_arm(bench):

@@ -170,6 +170,59 @@ def test_emergency_stop_needs_release_reset_and_activation(policy_node, arm):
     assert _moved(arm) > 0.01
 
 
+def test_new_policy_clears_neither_latch_nor_emergency_stop(policy_node, arm):
+    policy_node()
+    arm.bring_up()
+    arm.press(True)
+    assert arm.latched("emergency_stop")
+    for transition in ("deactivate", "cleanup", "configure"):
+        arm.client.change(transition, timeout_s=20.0)
+    arm.live(0.3)
+    with pytest.raises(DeploymentError, match="latched by emergency_stop"):
+        arm.client.change("activate")
+    with pytest.raises(DeploymentError, match="still pressed"):
+        _reset(arm)
+    arm.press(False)
+    arm.live(0.2)
+    _reset(arm)
+    arm.client.activate_when_ready()
+    arm.live(1.0)
+    arm.target = STEP
+    arm.live(0.3)
+    assert _moved(arm) > 0.01
+
+
+def test_emergency_stop_is_heard_before_a_policy_is_loaded(policy_node, arm):
+    policy_node()
+    arm.client.state(20.0)
+    assert arm.live_until(arm.stop_is_connected)
+    # a burst that a short queue would have lost the `true` of
+    arm.press(True)
+    for _ in range(200):
+        arm.press(False)
+    assert arm.latched("emergency_stop")
+    arm.client.change("configure", timeout_s=20.0)
+    arm.live(0.3)
+    with pytest.raises(DeploymentError, match="latched by emergency_stop"):
+        arm.client.change("activate")
+    _reset(arm)
+    arm.client.activate_when_ready()
+
+
+def test_target_in_another_frame_is_refused_and_counted(policy_node, arm):
+    policy_node(target_timeout_s=0.3)
+    arm.bring_up()
+    arm.frame = "world"
+    arm.target = STEP
+    assert arm.live_until(lambda: "'world', expected 'base'" in arm.values["last_refusal"])
+    assert int(arm.values["refused_messages"]) > 0
+    arm.live(0.5)
+    assert _moved(arm) == 0.0
+    arm.frame = "base"
+    arm.live(0.3)
+    assert _moved(arm) > 0.01
+
+
 def test_lost_heartbeat_of_the_emergency_stop_latches(policy_node, arm):
     policy_node(emergency_stop_timeout_s=0.4)
     arm.client.change("configure", timeout_s=20.0)

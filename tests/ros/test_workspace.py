@@ -34,7 +34,7 @@ def test_package_declares_what_it_imports(package):
             if words[:1] in (["from"], ["import"]):
                 imported.add(words[1].partition(".")[0])
     names = {path.name for path in PACKAGES} | {"rclpy", "launch", "launch_ros"}
-    messages = {name for name in imported if name.endswith(("_msgs", "_srvs"))}
+    messages = {name for name in imported if name.endswith(("_msgs", "_srvs", "_interfaces"))}
     assert declared == (messages | (imported & names) | started) - {package.name}
 
 
