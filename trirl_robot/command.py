@@ -66,8 +66,13 @@ class ActionMapping:
         slow = np.clip(wished_velocity, -self._velocity, self._velocity)
         change = self._acceleration * self._period_s
         smooth = np.clip(slow, last_velocity - change, last_velocity + change)
-        # a command that cannot brake in time must still not leave the range of the joint
-        position = np.clip(last_position + smooth * self._period_s, self._minimum, self._maximum)
+        # a command that cannot brake in time must still not leave the range of the joint, and one
+        # that starts outside comes back within the limits of velocity and acceleration
+        position = np.clip(
+            last_position + smooth * self._period_s,
+            np.minimum(self._minimum, last_position),
+            np.maximum(self._maximum, last_position),
+        )
         return LimitedCommand(
             position=position,
             velocity=(position - last_position) / self._period_s,

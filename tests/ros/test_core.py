@@ -123,7 +123,7 @@ def test_ramp_begins_with_the_first_action_however_long_the_arm_held(bench):
         assert np.subtract([first.command[0], second.command[0]], start) == pytest.approx(
             [share, 3 * share]
         )
-        b.cycles(17)
+        b.cycles(18)
         assert b.cycle().phase == "running"
         assert b.cycles(8, target=False)[-1].phase == "holding"
 

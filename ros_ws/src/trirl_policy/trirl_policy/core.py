@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from trirl_policy.cycle import Cycle, Phase
 from trirl_policy.faults import DECELERATING, Fault, FaultKind
 from trirl_policy.joint_intake import JointIntake
+from trirl_policy.safety import SafetyState
 from trirl_policy.settings import Settings
 from trirl_policy.watch import Counts, Watch
 from trirl_robot.command import ActionMapping
-from trirl_robot.contract import PolicyContract
+from trirl_robot.contract import POSITION_SOURCES, PolicyContract
 from trirl_robot.errors import DeploymentError, StaleObservationError
 from trirl_robot.observation import ObservationBuilder, Signals
 
@@ -38,12 +39,20 @@ class Model(Protocol):
 class ControlCore:
     """One policy on one arm; the caller brings messages and time, and sends the commands."""
 
-    def __init__(self, model: Model, settings: Settings) -> None:
+    def __init__(self, model: Model, settings: Settings, safety: SafetyState | None = None) -> None:
+        """Prepare.
+
+        Args:
+            model: the policy.
+            settings: when to hold, stop and latch.
+            safety: latch and emergency stop that were there before this policy; new if None.
+        """
         contract = model.contract
         self.contract = contract
         self.settings = settings
         self.counts = Counts()
-        self.latch: Fault | None = None
+        self.safety = SafetyState() if safety is None else safety
+        self.last_refusal = ""
         self.phase = Phase.INACTIVE
         self.joints = JointIntake(contract.joint_names, settings.joint_state_timeout_s)
         self._model = model
@@ -58,14 +67,18 @@ class ControlCore:
         self._previous_action = np.zeros(contract.action_size)
         self._target: Array | None = None
         self._target_s = 0.0
-        self._pressed = False
-        self._emergency_s: float | None = None
-        self._activated_s = 0.0
+        self._frames = {f.frame for f in contract.observation if f.source in POSITION_SOURCES}
+        self._ramp_start_s: float | None = None
 
     @property
     def shadow(self) -> bool:
         """Whether commands are only shown."""
         return self.settings.mode == "shadow"
+
+    @property
+    def latch(self) -> Fault | None:
+        """Why nothing moves; None when not latched."""
+        return self.safety.fault
 
     def warm_up(self) -> None:
         """Run the policy once, as the first call is slow."""
@@ -80,34 +93,41 @@ class ControlCore:
         now_s: float,
     ) -> None:
         """Take a joint state; see `JointIntake.accept`."""
+        refused = self.joints.refused
         fault = self.joints.accept(names, position, velocity, stamp_ns, now_s)
+        if self.joints.refused > refused:
+            self._refuse("a joint state has not one name for each position, or repeats a name")
         if fault is not None and self.phase is not Phase.INACTIVE:
             self._stop(fault)
 
-    def on_target(self, position: Sequence[float], now_s: float) -> None:
-        """Take a target in the base frame, 3 numbers [m]; one that is not finite is refused."""
+    def on_target(self, position: Sequence[float], now_s: float, frame_id: str = "") -> None:
+        """Take a target; one that is not finite or in another frame is refused.
+
+        Args:
+            position: 3 numbers [m].
+            now_s: monotonic time of arrival [s].
+            frame_id: frame of the position; empty for the contract's.
+        """
         target = np.asarray(position, dtype=np.float64)
         if target.shape != (3,) or not np.isfinite(target).all():
-            self.counts.refused_messages += 1
-            return
-        self._target, self._target_s = target, now_s
+            self._refuse(f"a target is {target.tolist()}, expected 3 finite numbers")
+        elif frame_id and self._frames and frame_id not in self._frames:
+            expected = " or ".join(sorted(map(repr, self._frames)))
+            self._refuse(f"a target is in the frame '{frame_id}', expected {expected}")
+        else:
+            self._target, self._target_s = target, now_s
 
     def on_emergency_stop(self, pressed: bool, now_s: float) -> None:
         """Take a message of the emergency stop; it latches whether active or not."""
-        self._pressed, self._emergency_s = pressed, now_s
-        if pressed:
-            self._stop(
-                Fault(
-                    kind=FaultKind.EMERGENCY_STOP,
-                    message="the emergency stop was pressed; release it, reset and activate again",
-                )
-            )
+        fault = self.safety.on_emergency_stop(pressed, now_s)
+        if fault is not None:
+            self._stop(fault)
 
     def activate(self, now_s: float) -> None:
-        """Start from the measured pose.
+        """Start from the measured pose, also where it is a little outside the limits.
 
         Raises:
-            DeploymentError: latched, or the arm stands outside its limits.
+            DeploymentError: latched, or the arm stands further outside its limits than accepted.
             StaleObservationError: no fresh joint state.
         """
         if self.latch is not None:
@@ -119,18 +139,18 @@ class ControlCore:
         if silent is not None:
             raise StaleObservationError(silent.message)
         measured = self.joints.position
-        self._command = np.clip(measured, self._minimum, self._maximum)
-        beyond = np.abs(self._command - measured)
+        beyond = np.abs(np.clip(measured, self._minimum, self._maximum) - measured)
         worst = int(np.argmax(beyond))
         if beyond[worst] > self.settings.activation_margin:
             raise DeploymentError(
                 f"{self.contract.joint_names[worst]} is at {measured[worst]:.3f}, its limits are "
                 f"{self._minimum[worst]:.3f} to {self._maximum[worst]:.3f}; move it inside first"
             )
+        self._command = measured.copy()
         self._command_velocity = np.zeros_like(self._command)
         self._previous_action = np.zeros_like(self._previous_action)
         self._watch.clear()
-        self._activated_s = now_s
+        self._ramp_start_s = None
         self.phase = Phase.HOLDING
 
     def deactivate(self) -> None:
@@ -144,12 +164,10 @@ class ControlCore:
         Raises:
             DeploymentError: the core is still active, or the emergency stop is still pressed.
         """
-        if self._pressed:
-            raise DeploymentError("the emergency stop is still pressed; release it first")
-        if self.phase is Phase.LATCHED:
+        if self.phase is Phase.LATCHED and not self.safety.pressed:
             # still active: only leaving and entering the active state again may move the arm
             raise DeploymentError("the node is still active; deactivate it, then reset")
-        self.latch = None
+        self.safety.reset()
 
     def cycle(self, now_s: float, *, missed_deadline: bool = False) -> Cycle:
         """Do one control cycle.
@@ -179,17 +197,7 @@ class ControlCore:
         return self.joints.check(now_s) or self._heartbeat(now_s) or late or tracking
 
     def _heartbeat(self, now_s: float) -> Fault | None:
-        limit_s = self.settings.emergency_stop_timeout_s
-        if limit_s == 0.0:
-            return None
-        silence_s = float("inf") if self._emergency_s is None else now_s - self._emergency_s
-        if silence_s <= limit_s:
-            return None
-        return Fault(
-            kind=FaultKind.HEARTBEAT_LOST,
-            message=f"the emergency stop has been silent for {silence_s:.3f} s, expected a message "
-            f"every {limit_s:.3f} s",
-        )
+        return self.safety.heartbeat(now_s, self.settings.emergency_stop_timeout_s)
 
     def _target_is_stale(self, now_s: float) -> bool:
         limit_s = self.settings.target_timeout_s
@@ -207,14 +215,14 @@ class ControlCore:
         else:
             self.phase = Phase.HOLDING
         self._previous_action = np.zeros_like(self._previous_action)
+        self._ramp_start_s = None
         return self._brake()
 
     def _act(self, now_s: float) -> Cycle:
         """Ask the policy and command what it answers, within the limits."""
         if self.shadow:
             # what it would do from here: nothing that it wished before has happened
-            self._command = np.clip(self.joints.position, self._minimum, self._maximum)
-            self._command_velocity = self.joints.velocity
+            self._command, self._command_velocity = self.joints.position, self.joints.velocity
         observation = self._observe()
         start_s = time.perf_counter()
         action = self._model.run(observation=observation[None])[0].astype(np.float64)
@@ -244,7 +252,10 @@ class ControlCore:
 
     def _ramp(self, now_s: float) -> float:
         """Return the share of an action that is applied, and note the phase."""
-        elapsed_s = now_s - self._activated_s
+        if self._ramp_start_s is None:
+            # from the first action on, however long the arm held before
+            self._ramp_start_s = now_s - self.contract.control_period_s
+        elapsed_s = now_s - self._ramp_start_s
         ramp_s = self.settings.ramp_s
         done = ramp_s == 0.0 or elapsed_s >= ramp_s
         self.phase = Phase.RUNNING if done else Phase.RAMPING
@@ -271,15 +282,18 @@ class ControlCore:
         velocity = self._command_velocity
         velocity = np.sign(velocity) * np.maximum(np.abs(velocity) - change, 0.0)
         position = self._command + velocity * period_s
-        self._command = np.clip(position, self._minimum, self._maximum)
+        # an arm that was activated outside its limits is held there, not thrown inside
+        low, high = (
+            np.minimum(self._minimum, self._command),
+            np.maximum(self._maximum, self._command),
+        )
+        self._command = np.clip(position, low, high)
         self._command_velocity = velocity
         return self._outcome(None, None, 0.0)
 
     def _stop(self, fault: Fault) -> None:
-        """Latch the first cause and stop; later causes are consequences."""
-        if self.latch is None:
-            self.latch = fault
-            self.counts.latches += 1
+        """Latch and stop."""
+        self.counts.latches += self.safety.latch(fault)
         if self.phase is not Phase.INACTIVE:
             self.phase = Phase.LATCHED
         if fault.kind not in DECELERATING:
@@ -288,6 +302,10 @@ class ControlCore:
     def stop_for(self, message: str) -> None:
         """Latch because of an error in the program around the core."""
         self._stop(Fault(kind=FaultKind.INTERNAL_ERROR, message=message))
+
+    def _refuse(self, why: str) -> None:
+        self.counts.refused_messages += 1
+        self.last_refusal = why
 
     def _idle(self) -> Cycle:
         return self._outcome(None, None, 0.0)

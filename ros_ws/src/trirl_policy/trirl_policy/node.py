@@ -10,14 +10,14 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PointStamped
-from rclpy.exceptions import InvalidParameterTypeException
+from rclpy.exceptions import InvalidParameterTypeException, InvalidTopicNameException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
@@ -31,11 +31,15 @@ from trirl_policy.cycle import Cycle, Phase
 from trirl_policy.mailbox import Mailbox
 from trirl_policy.pacing import PacedThread
 from trirl_policy.safe_lifecycle import SafeLifecycleNode
+from trirl_policy.safety import SafetyState
 from trirl_policy.settings import Settings
 from trirl_robot.errors import ConfigError, DeploymentError, TrirlError
 from trirl_robot.model_file import ModelFile, load_policy
 
 DIAGNOSTICS_PERIOD_S = 0.5
+STOP_DEPTH = 1000
+"""Messages of the emergency stop that are kept between two looks at them: none may be lost, also of
+a fast publisher, and also while a policy is loaded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +52,10 @@ class Wiring:
     """Name of the forward_command_controller; commands go to `/<controller>/commands`."""
     joint_states_topic: str = "/joint_states"
     """Topic of the measured joints."""
-    emergency_stop_topic: str = "~/emergency_stop"
-    """Topic of the emergency stop (std_msgs/Bool, true stops)."""
+    emergency_stop_topic: str = field(
+        default="~/emergency_stop", metadata={parameters.READ_ONLY: True}
+    )
+    """Topic of the emergency stop (std_msgs/Bool, true stops); heard from the node's start on."""
 
 
 class PolicyNode(SafeLifecycleNode):
@@ -60,6 +66,10 @@ class PolicyNode(SafeLifecycleNode):
         parameters.declare(self, Wiring)
         parameters.declare(self, Settings)
         self._lock = threading.Lock()
+        # both outlive the policy: loading another one must not clear a latch
+        self._safety = SafetyState()
+        stop_topic = self.get_parameter("emergency_stop_topic").value
+        self._emergency_stop = Mailbox(self, Bool, stop_topic, depth=STOP_DEPTH)
         self._core: ControlCore | None = None
         self._model: ModelFile | None = None
         self._thread: PacedThread | None = None
@@ -68,7 +78,7 @@ class PolicyNode(SafeLifecycleNode):
         self._reported: tuple[Phase, str] | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_service(Trigger, "~/reset", self._on_reset)
-        self.create_timer(DIAGNOSTICS_PERIOD_S, self.report)
+        self.create_timer(DIAGNOSTICS_PERIOD_S, self._look_and_report)
 
     def configure(self) -> None:
         """Load and verify the model, connect the topics and start taking messages."""
@@ -76,7 +86,7 @@ class PolicyNode(SafeLifecycleNode):
         if not wiring.model_path:
             raise ConfigError("parameter model_path is empty; expected the path of an ONNX file")
         self._model = load_policy(Path(wiring.model_path))
-        core = ControlCore(self._model, settings)
+        core = ControlCore(self._model, settings, self._safety)
         core.warm_up()
         self._connect(core, wiring)
         self._core = core
@@ -89,6 +99,7 @@ class PolicyNode(SafeLifecycleNode):
         """Take the measured pose as the start, and command from the next cycle on."""
         core = self._require_core()
         with self._lock:
+            self._take_emergency_stop()
             core.activate(time.monotonic())
 
     def deactivate(self) -> None:
@@ -98,7 +109,7 @@ class PolicyNode(SafeLifecycleNode):
                 self._core.deactivate()
 
     def cleanup(self) -> None:
-        """Stop the control thread and disconnect."""
+        """Stop the control thread and disconnect; latch and emergency stop stay."""
         if self._thread is not None:
             self._thread.stop()
         for mailbox in self._mailboxes.values():
@@ -112,15 +123,24 @@ class PolicyNode(SafeLifecycleNode):
         """Publish the diagnostics."""
         core, model = self._core, self._model
         state = self._state_machine.current_state[1]
-        values: dict[str, object] = {"lifecycle": state}
+        with self._lock:
+            latch = self._safety.fault
+            values: dict[str, object] = {
+                "lifecycle": state,
+                "latch": latch.kind if latch else "",
+                "latch_reason": latch.message if latch else "",
+                "emergency_stop": "pressed" if self._safety.pressed else "released",
+            }
+            phase = None if core is None else core.phase
+            if core is not None and model is not None:
+                values |= self._values(core, model)
         level, message = diagnostics.OK, state
-        if core is not None and model is not None:
-            values |= self._values(core, model)
-            message = f"{core.settings.mode}: {core.phase}"
-            if core.latch is not None:
-                level, message = diagnostics.ERROR, f"latched by {core.latch}"
-            elif core.phase is Phase.HOLDING:
-                level, message = diagnostics.WARN, "holding: no fresh target"
+        if core is not None:
+            message = f"{core.settings.mode}: {phase}"
+        if phase is Phase.HOLDING:
+            level, message = diagnostics.WARN, "holding: no fresh target"
+        if latch is not None:
+            level, message = diagnostics.ERROR, f"latched by {latch}"
         if self.last_error:
             level, message = diagnostics.ERROR, self.last_error
         self._diagnostics.publish(diagnostics.status_message(self, level, message, values))
@@ -129,9 +149,8 @@ class PolicyNode(SafeLifecycleNode):
         return {
             "mode": core.settings.mode,
             "phase": core.phase,
-            "latch": core.latch.kind if core.latch else "",
-            "latch_reason": core.latch.message if core.latch else "",
             **asdict(core.counts),
+            "last_refusal": core.last_refusal,
             "refused_joint_states": core.joints.refused,
             "joint_state_age_s": core.joints.age_s(time.monotonic()),
             "model": model.path.name,
@@ -140,11 +159,25 @@ class PolicyNode(SafeLifecycleNode):
             "golden_difference": model.golden_difference,
         }
 
+    def _look_and_report(self) -> None:
+        """Hear the emergency stop also while no policy is loaded, and report."""
+        with self._lock:
+            self._take_emergency_stop()
+        self.report()
+
+    def _take_emergency_stop(self) -> None:
+        """Take every message: a `true` counts however soon a `false` follows; needs the lock."""
+        for message in self._emergency_stop.take():
+            now_s = time.monotonic()
+            if self._core is not None:
+                self._core.on_emergency_stop(message.data, now_s)
+            elif (fault := self._safety.on_emergency_stop(message.data, now_s)) is not None:
+                self._safety.latch(fault)
+
     def _connect(self, core: ControlCore, wiring: Wiring) -> None:
         self._mailboxes = {
             "joint_states": Mailbox(self, JointState, wiring.joint_states_topic, depth=100),
             "target": Mailbox(self, PointStamped, "~/target", depth=1),
-            "emergency_stop": Mailbox(self, Bool, wiring.emergency_stop_topic, depth=10),
         }
         topic = "~/shadow_commands" if core.shadow else f"/{wiring.controller}/commands"
         self._publishers_by_use = {
@@ -167,13 +200,14 @@ class PolicyNode(SafeLifecycleNode):
         with self._lock:
             self._take(core)
             outcome = core.cycle(time.monotonic(), missed_deadline=missed_deadline)
+            latch = core.latch
         if outcome.phase is not Phase.INACTIVE:
             self._publish(outcome, core.counts.cycles, stamp_s, late_s)
-        state = (core.phase, str(core.latch or ""))
+        state = (outcome.phase, str(latch or ""))
         if state != self._reported:
             self._reported = state
-            if core.latch is not None:
-                self.get_logger().error(f"holding, latched by {core.latch}")
+            if latch is not None:
+                self.get_logger().error(f"holding, latched by {latch}")
             self.report()
 
     def _take(self, core: ControlCore) -> None:
@@ -189,9 +223,8 @@ class PolicyNode(SafeLifecycleNode):
             )
         for message in boxes["target"].take():
             point = message.point
-            core.on_target((point.x, point.y, point.z), time.monotonic())
-        for message in boxes["emergency_stop"].take():
-            core.on_emergency_stop(message.data, time.monotonic())
+            core.on_target((point.x, point.y, point.z), time.monotonic(), message.header.frame_id)
+        self._take_emergency_stop()
 
     def _publish(self, outcome: Cycle, cycle: int, stamp_s: float, late_s: float) -> None:
         publishers = self._publishers_by_use
@@ -209,9 +242,9 @@ class PolicyNode(SafeLifecycleNode):
 
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         try:
-            core = self._require_core()
             with self._lock:
-                core.reset()
+                self._take_emergency_stop()
+                (self._core or self._safety).reset()
         except TrirlError as error:
             response.success, response.message = False, str(error)
             return response
@@ -233,7 +266,7 @@ def main() -> None:
         signal.signal(number, lambda *_: stopping.set())
     try:
         node = PolicyNode()
-    except InvalidParameterTypeException as error:
+    except (InvalidParameterTypeException, InvalidTopicNameException) as error:
         rclpy.shutdown()
         sys.stderr.write(f"trirl_policy: {error}\n")
         sys.exit(2)

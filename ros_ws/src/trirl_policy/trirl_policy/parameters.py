@@ -5,17 +5,22 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, TypeVar
 
+from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 
 from trirl_robot.config import from_mapping
 
 T = TypeVar("T")
 
+READ_ONLY = "read_only"
+"""Key in a field's metadata: the parameter is set when the node starts, or never."""
+
 
 def declare(node: Node, cls: type[Any]) -> None:
     """Declare one parameter for each field of a dataclass that has a default."""
     for field in dataclasses.fields(cls):
-        node.declare_parameter(field.name, field.default)
+        fixed = ParameterDescriptor(read_only=bool(field.metadata.get(READ_ONLY)))
+        node.declare_parameter(field.name, field.default, fixed)
 
 
 def read(node: Node, cls: type[T]) -> T:
