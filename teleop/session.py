@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from uuid import uuid4
 
 from teleop.backends.base import Backend, Sample
@@ -18,6 +17,7 @@ from trirl_robot.demos.checks import Quality, quality
 from trirl_robot.demos.recorder import DemonstrationRecorder, Stored
 from trirl_robot.demos.schema import EpisodeMetadata, Outcome, Step
 from trirl_robot.errors import DatasetError
+from trirl_robot.versions import package_versions
 
 PACKAGES = ("trirl-robot", "numpy", "h5py", "mujoco", "mink")
 """Packages whose versions are written with each demonstration."""
@@ -95,7 +95,7 @@ class RecordingSession:
         self._config, self._on_progress = config, on_progress
         self._mapping = ActionMapping(backend.contract)
         self._pacer = Pacer(backend.contract.control_period_s, config.realtime)
-        self._versions = {name: _version(name) for name in PACKAGES}
+        self._versions = package_versions(PACKAGES)
         self._result = SessionResult()
         self._state = State.IDLE
         self._stop = False
@@ -257,10 +257,3 @@ class RecordingSession:
                 stored=stored,
             )
         )
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

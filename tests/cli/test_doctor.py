@@ -1,4 +1,6 @@
 import json
+import os
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -74,8 +76,29 @@ def test_a_probe_that_fails_or_hangs_is_missing(monkeypatch):
 
 def test_the_machine_s_own_figures():
     assert doctor.python_version().status == "ok"
-    assert int(doctor.cores().found) >= 1
-    assert "GiB" in doctor.memory().found
+    assert int(doctor.cores().found) == len(os.sched_getaffinity(0))
+    total_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    assert 0.0 < free_gib() < total_gib
+
+
+def free_gib():
+    amount, unit, _ = doctor.memory().found.split()
+    assert unit == "GiB"
+    return float(amount)
+
+
+def test_little_memory_is_told_from_enough(monkeypatch):
+    monkeypatch.setattr(doctor, "LEAST_MEMORY_GIB", 0.0)
+    assert (doctor.memory().status, doctor.memory().mend) == ("ok", "")
+    monkeypatch.setattr(doctor, "LEAST_MEMORY_GIB", 1e6)
+    assert doctor.memory().status == "differs"
+    assert "close programs" in doctor.memory().mend
+
+
+def test_without_the_ros_packages_the_doctor_says_how_to_get_them(monkeypatch):
+    monkeypatch.setitem(sys.modules, "trirl_bringup.domain", None)
+    found = doctor.ros()
+    assert (found.status, found.mend) == ("missing", "make setup")
 
 
 @pytest.mark.ros

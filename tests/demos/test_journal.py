@@ -55,7 +55,6 @@ def test_every_cut_leaves_a_prefix(written):
 
 @settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(place=st.floats(0, 1, exclude_max=True), mask=st.integers(1, 255))

@@ -28,7 +28,6 @@ def assert_same(first, second):
 
 @settings(
     max_examples=15,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
@@ -65,10 +64,10 @@ def test_many_demonstrations_in_order(tmp_path, make_demo, make_contract):
     loaded = load_demonstrations(path, contract=contract)
     assert loaded.names == tuple(names)
     np.testing.assert_array_equal(loaded.lengths, [len(d) for d in demos])
-    np.testing.assert_array_equal(loaded.starts[:3], [0, 5, 11])
     np.testing.assert_array_equal(loaded.action, np.concatenate([d.action for d in demos]))
-    assert load_demonstrations(path, mask="valid").names == ("demo_9",)
-    assert len(load_demonstrations(path, mask="train").names) == 11
+    with h5py.File(path) as file:
+        assert list(file["mask/valid"]) == [b"demo_9"]
+        assert len(file["mask/train"]) == 11
     assert loaded.task_parameters[3] == {"target_position": [0.1, 0.2, 0.3]}
 
 

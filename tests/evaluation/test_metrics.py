@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trirl_robot.errors import RunError
-from trirl_robot.evaluation.metrics import read_metrics, read_runs
+from trirl_robot.evaluation.metrics import read_metrics
 
 
 def written(path, *lines):
@@ -44,11 +44,3 @@ def test_a_torn_last_line_is_left_out_and_a_torn_middle_line_is_named(tmp_path):
 def test_a_missing_log_is_named(tmp_path):
     with pytest.raises(RunError, match="no such file"):
         read_metrics(tmp_path / "metrics.jsonl", "x")
-
-
-def test_runs_are_named_after_their_folders(tmp_path):
-    for name in ("seed-0", "seed-1"):
-        (tmp_path / name).mkdir()
-        written(tmp_path / name / "metrics.jsonl", '{"env_steps": 1}', "")
-    runs = read_runs([tmp_path / "seed-0", tmp_path / "seed-1"])
-    assert [run.name for run in runs] == ["seed-0", "seed-1"]

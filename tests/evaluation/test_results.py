@@ -1,10 +1,9 @@
 import json
 import platform
-import subprocess
 
 import pytest
 
-from trirl_robot.evaluation.results import Figure, machine, rate_figure, revision, write_results
+from trirl_robot.evaluation.results import Figure, machine, rate_figure, write_results
 from trirl_robot.evaluation.statistics import wilson
 
 
@@ -46,21 +45,3 @@ def test_the_machine_is_described_without_its_name():
     assert facts["cores"] >= 1
     assert facts["memory_gib"] > 0.1
     assert platform.node() not in json.dumps(facts).split('"')
-
-
-def test_the_revision_tells_changed_from_committed(tmp_path):
-    assert revision(tmp_path) is None
-
-    def git(*arguments):
-        identity = ["-c", "user.name=t", "-c", "user.email=t@t"]
-        subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True)
-
-    git("init", "-q")
-    (tmp_path / "a").write_text("1")
-    git("add", "a")
-    git("commit", "-q", "-m", "a")
-    clean = revision(tmp_path)
-    assert clean
-    assert "dirty" not in clean
-    (tmp_path / "a").write_text("2")
-    assert revision(tmp_path) == f"{clean}-dirty"

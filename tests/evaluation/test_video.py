@@ -6,9 +6,8 @@ import pytest
 pytest.importorskip("mujoco")
 from trirl_robot.errors import ConfigError
 from trirl_robot.evaluation import video
-from trirl_robot.evaluation.video import Footage, VideoOptions, render, scene_qpos
+from trirl_robot.evaluation.video import Footage, VideoOptions, render
 from trirl_robot.evaluation.video_worker import affordable_rate, sample_times
-from trirl_robot.sim.env import make_env
 
 
 def footage(samples=25):
@@ -35,17 +34,6 @@ def test_a_slow_renderer_lowers_the_frame_rate_and_not_the_time_limit():
 def test_footage_of_the_wrong_shape_is_refused():
     with pytest.raises(ConfigError, match=r"\(T, 3\)"):
         Footage(robot="so101", qpos=np.zeros((4, 6)), target_position=np.zeros((3, 3)), rate_hz=25)
-
-
-def test_arm_joints_are_put_in_their_places_in_the_scene():
-    env = make_env("so101-reach", num_envs=3, randomisation="none", seed=0)
-    env.reset()
-    simulation = env.simulation
-    computed = scene_qpos(simulation.robot, simulation.joint_position)
-    truth = np.stack([simulation.state_vector(i)[1 : 1 + simulation.model.nq] for i in range(3)])
-    np.testing.assert_array_equal(computed, truth)
-    with pytest.raises(ConfigError, match=r"expected \(T, 5\)"):
-        scene_qpos(simulation.robot, np.zeros((3, 6)))
 
 
 def test_without_a_renderer_there_is_no_video_and_the_log_says_how_to_get_one(monkeypatch, caplog):

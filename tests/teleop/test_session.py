@@ -151,13 +151,18 @@ def test_a_device_without_a_person_gives_up_in_the_end(run):
 
 
 def test_timestamps_are_measured(run):
-    """At 20 Hz with work in between: absolute deadlines, and the command after the observation."""
+    """At 20 Hz with work in between: absolute deadlines, and the command after the observation.
+
+    A busy machine makes single cycles late, so what is asked is what it cannot spoil.
+    """
     result, output = run([Event.SAVE], episodes=1, realtime=True, work_s=0.01)
     demo = read_demonstration(output, "demo_0")
-    period = np.diff(demo.observation_ns) * 1e-9
-    assert np.mean(period) == pytest.approx(0.05, rel=0.1)
+    since_start = (demo.observation_ns - demo.observation_ns[0]) * 1e-9
+    assert (since_start >= 0.05 * np.arange(STEPS)).all(), "never early"
+    # paced from the end of the work, every period would last the work of 10 ms longer
+    assert np.diff(since_start).min() < 0.057
     assert (demo.command_ns - demo.observation_ns >= 10_000_000).all()
-    assert result.kept[0].rate_hz == pytest.approx(20.0, rel=0.1)
+    assert result.kept[0].rate_hz == pytest.approx((STEPS - 1) / since_start[-1])
 
 
 def test_a_slow_operator_makes_late_cycles_and_says_so(run):

@@ -18,13 +18,13 @@ from trirl_robot.evaluation.results import (
     Figure,
     machine,
     rate_figure,
-    revision,
     write_results,
 )
 from trirl_robot.evaluation.rollouts import EvaluationResult
 from trirl_robot.evaluation.video import Footage, Video, render
 from trirl_robot.files import replaced_atomically
 from trirl_robot.runs.folder import CONFIG, METRICS
+from trirl_robot.versions import revision
 
 GOALS = {"TRIRL": 0.95, "TRIRL, shifted": 0.90, "TRIRL through ROS 2": 0.90}
 """Least success rates that the project holds itself to."""

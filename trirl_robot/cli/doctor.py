@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import json
 import os
-import random
 import re
 import subprocess
 import sys
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Literal
 
 import click
+
+from trirl_robot.errors import DeploymentError
 
 Status = Literal["ok", "differs", "missing"]
 
@@ -177,10 +179,18 @@ def ffmpeg() -> Check:
 
 def ros() -> Check:
     """Send a message from one process to another over the loopback interface."""
-    variables = {
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "ROS_DOMAIN_ID": str(random.randrange(20, 100)),  # not a graph that is already running
-    }
+    try:
+        domain = importlib.import_module("trirl_bringup.domain")
+        with domain.own_domain() as variables:  # not that of a graph that is already running
+            return _ros_probe(variables)
+    except ModuleNotFoundError:
+        found, mend = "the package trirl_bringup is not installed", "make setup"
+    except DeploymentError as error:
+        found, mend = str(error), ""
+    return Check(name="ROS 2", status="missing", found=found, needed=True, mend=mend)
+
+
+def _ros_probe(variables: dict[str, str]) -> Check:
     arguments = [sys.executable, "-m", "trirl_robot.cli.probes", "ros-publish"]
     publisher = subprocess.Popen(
         arguments,

@@ -10,8 +10,8 @@ import sys
 import time
 
 ROS_TOPIC = "trirl_doctor"
-ROS_SECONDS = 8.0
-"""How long the two ROS processes try to find each other [s]."""
+ROS_SECONDS = 30.0
+"""How long the listener waits for the other process, once both could start [s]."""
 
 _SCENE = """
 <mujoco><visual><quality offsamples="0"/></visual><worldbody>
@@ -54,7 +54,8 @@ def ros_publish() -> str:
     rclpy.init()
     node = rclpy.create_node("trirl_doctor_publisher")
     publisher = node.create_publisher(Int64, ROS_TOPIC, 10)
-    end = time.monotonic() + ROS_SECONDS
+    # the listener may start later than this process; the doctor ends it before
+    end = time.monotonic() + 2 * ROS_SECONDS
     number = 0
     while time.monotonic() < end:
         publisher.publish(Int64(data=number))
@@ -68,9 +69,9 @@ def ros_listen() -> str:
     import rclpy  # noqa: PLC0415
     from std_msgs.msg import Int64  # noqa: PLC0415
 
-    started = time.monotonic()
     rclpy.init()
     node = rclpy.create_node("trirl_doctor_listener")
+    started = time.monotonic()
     received: list[int] = []
     node.create_subscription(Int64, ROS_TOPIC, lambda message: received.append(message.data), 10)
     while not received:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from trirl_robot.contract import PolicyContract, require_same
 from trirl_robot.demos.schema import (
-    MASKS,
     Array,
     Demonstration,
     EpisodeMetadata,
@@ -55,32 +54,27 @@ class Demonstrations:
     truncated: Flags
     """Shape (T,)."""
 
-    @property
-    def starts(self) -> NDArray[np.int64]:
-        """Index of the first step of each demonstration, shape (E,)."""
-        return np.cumsum(self.lengths) - self.lengths
 
-
-def load_demonstrations(
-    path: Path, *, mask: str | None = None, contract: PolicyContract | None = None
-) -> Demonstrations:
-    """Read the demonstrations of a file, all or those of one mask.
+def load_demonstrations(path: Path, *, contract: PolicyContract | None = None) -> Demonstrations:
+    """Read the demonstrations of a file.
 
     Args:
         path: the HDF5 file.
-        mask: `train` or `valid`; None reads all.
         contract: when given, the contract that the file must have.
 
     Raises:
-        DatasetError: missing, damaged or foreign file; unknown or empty mask; values that cannot
-            be learnt from.
+        DatasetError: missing, damaged, empty or foreign file; values that cannot be learnt from.
         ContractError: the file's contract differs from `contract`.
     """
     with opened(path) as file:
         stored = read_contract(file, path)
         if contract is not None:
             require_same(stored, contract, str(path), f"the task for robot '{contract.robot}'")
-        names = _chosen_names(file, path, mask)
+        names = demonstration_names(file)
+        if not names:
+            raise DatasetError(
+                f"{path}: it holds no demonstration; record some with trirl record --append"
+            )
         task = str(file["data"].attrs["task"])
         demos = [_read(file, path, name, stored) for name in names]
     for name, demo in zip(names, demos, strict=True):
@@ -113,25 +107,6 @@ def read_demonstration(path: Path, name: str) -> Demonstration:
                 f"{path}: {unknown_name('demonstration', name, demonstration_names(file))}"
             )
         return _read(file, path, name, read_contract(file, path))
-
-
-def _chosen_names(file: h5py.File, path: Path, mask: str | None) -> list[str]:
-    names = demonstration_names(file)
-    if mask is not None:
-        if mask not in MASKS:
-            raise DatasetError(f"{path}: {unknown_name('mask', mask, MASKS)}")
-        listed = [name.decode() for name in file["mask"][mask][()]]
-        absent = [name for name in listed if name not in names]
-        if absent:
-            raise DatasetError(
-                f"{path}: mask '{mask}' lists {', '.join(absent)}, which the file lacks; "
-                "use the original file"
-            )
-        names = listed
-    if not names:
-        what = f"mask '{mask}' lists no demonstration" if mask else "it holds no demonstration"
-        raise DatasetError(f"{path}: {what}; record some with trirl record --append")
-    return names
 
 
 def _read(file: h5py.File, path: Path, name: str, contract: PolicyContract) -> Demonstration:

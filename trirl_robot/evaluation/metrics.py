@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,11 +56,6 @@ def read_metrics(path: Path, name: str) -> RunMetrics:
         elif number < len(lines):
             raise RunError(f"{path}, line {number}: expected a JSON object, got {line[:60]!r}")
     return RunMetrics(name=name, rows=tuple(rows))
-
-
-def read_runs(folders: Sequence[Path]) -> tuple[RunMetrics, ...]:
-    """Read `metrics.jsonl` in each run folder; runs are named after their folders."""
-    return tuple(read_metrics(folder / "metrics.jsonl", folder.name) for folder in folders)
 
 
 def _parse(line: str) -> dict[str, float] | None:

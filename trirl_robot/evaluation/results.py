@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import re
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,7 @@ from typing import Any
 
 from trirl_robot.evaluation.statistics import Interval
 from trirl_robot.files import write_text_atomically
-
-ROOT = Path(__file__).resolve().parents[2]
+from trirl_robot.versions import revision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,16 +73,6 @@ def machine() -> dict[str, str | int | float]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }
-
-
-def revision(folder: Path = ROOT) -> str | None:
-    """Return a folder's git revision, with `-dirty` for uncommitted changes; None outside git."""
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except (FileNotFoundError, subprocess.TimeoutExpired):
-        return None
-    return ended.stdout.strip() or None
 
 
 def _cpu_model() -> str:

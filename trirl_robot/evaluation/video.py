@@ -15,12 +15,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
 from trirl_robot.errors import ConfigError
-from trirl_robot.sim.robots import RobotConfig, model_path
 
 Array = NDArray[np.float64]
 
@@ -85,34 +83,6 @@ class Video:
     """Renderer that worked."""
     frames_per_second: float
     """Frame rate that the budget allowed [Hz]."""
-
-
-def scene_qpos(robot: RobotConfig, joint_position: Array) -> Array:
-    """Return the scene's generalised positions for positions of the arm's joints.
-
-    Joints that are not the arm's stay at zero, and the gripper at its home.
-
-    Args:
-        robot: the robot.
-        joint_position: shape (T, joints), in the robot's order, rad or m.
-
-    Returns:
-        Shape (T, nq), as `Footage.qpos` takes it.
-
-    Raises:
-        ConfigError: the columns are not one a joint.
-    """
-    if joint_position.ndim != 2 or joint_position.shape[1] != len(robot.joints):
-        raise ConfigError(
-            f"joint positions have shape {joint_position.shape}; "
-            f"expected (T, {len(robot.joints)}) for robot '{robot.name}'"
-        )
-    joints = [joint.name for joint in mujoco.MjSpec.from_file(str(model_path(robot))).joints]
-    qpos = np.zeros((len(joint_position), len(joints)))
-    qpos[:, [joints.index(name) for name in robot.joints]] = joint_position
-    if robot.gripper is not None:
-        qpos[:, joints.index(robot.gripper.joint)] = robot.gripper_home
-    return qpos
 
 
 def render(footage: Footage, options: VideoOptions | None = None) -> Video | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import logging
 import warnings
@@ -134,12 +133,11 @@ def _metadata(
     contract: PolicyContract, golden: Golden, provenance: Mapping[str, Any]
 ) -> dict[str, str]:
     (action,) = contract.action
-    packages = {name: importlib.metadata.version(name) for name in ("numpy", "onnx", "torch")}
     return {
         keys.CONTRACT_KEY: contract.to_json(),
         keys.CONTRACT_SHA256_KEY: contract.sha256,
         keys.GOLDEN_KEY: golden.to_json(),
-        keys.PROVENANCE_KEY: json.dumps({"exported_with": packages, **provenance}),
+        keys.PROVENANCE_KEY: json.dumps(provenance),
         # keys that other deployment tools read, as comma-separated lists
         "joint_names": ",".join(contract.joint_names),
         "default_joint_pos": ",".join(map(repr, contract.default_joint_positions)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import math
 import os
@@ -16,12 +15,13 @@ from trirl_robot import __version__
 from trirl_robot.config import load, to_yaml
 from trirl_robot.errors import RunError
 from trirl_robot.evaluation.metrics import read_metrics
-from trirl_robot.evaluation.results import revision
 from trirl_robot.files import try_lock, write_text_atomically
 from trirl_robot.runs.settings import RunConfig
+from trirl_robot.versions import package_versions, revision
 
 CONFIG, VERSIONS, METRICS = "config.yaml", "versions.json", "metrics.jsonl"
 CHECKPOINT, CLONED, LOCK = "checkpoint.pt", "cloned.pt", ".lock"
+PACKAGES = ("mujoco", "torch", "numpy", "onnxruntime", "onnx", "h5py")
 
 
 class RunFolder:
@@ -101,18 +101,10 @@ class RunFolder:
 
 def versions() -> dict[str, Any]:
     """Return the software that a result hangs on."""
-    packages = ("mujoco", "torch", "numpy", "onnxruntime", "onnx", "h5py")
     return {
         "trirl-robot": __version__,
         "git_revision": revision() or "unknown",
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "packages": {name: _version(name) for name in packages},
+        "packages": package_versions(PACKAGES),
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
