@@ -50,6 +50,7 @@ def graph_output(tmp_path):
         np.savez(tmp_path / "hardware.npz", command_stamp_s=stamp + 1e-3, command=command)
         row = {"index": 0, "success": True, "latched": ""}
         (tmp_path / "reaches.json").write_text(json.dumps([row]))
+        (tmp_path / "node_parameters.json").write_text('{"policy": {"ramp_s": 0.5}}')
         return tmp_path
 
     return write
@@ -79,6 +80,7 @@ def test_actions_that_are_not_finite_are_counted_and_left_out(graph_output):
     np.testing.assert_array_equal(action, 2.0 * observation)
     document = json.loads(write_result(result, Doubling(), "none", 0).read_text())
     assert document["nonfinite_actions"] == 2
+    assert document["node_parameters"] == {"policy": {"ramp_s": 0.5}}
 
 
 def test_nothing_but_nan_is_no_result(graph_output):

@@ -15,8 +15,8 @@ PAN = 0
 def hardware():
     from trirl_sim_hardware.hardware import SimulatedHardware
 
-    def make(randomisation="none", seed=0):
-        made = SimulatedHardware("so101", randomisation, seed=seed, command_timeout_s=0.25)
+    def make(randomisation="none", seed=0, **rest):
+        made = SimulatedHardware("so101", randomisation, seed=seed, command_timeout_s=0.25, **rest)
         made.advance_to(0.0)
         return made
 
@@ -134,8 +134,16 @@ def test_same_seed_draws_the_same(hardware):
     assert hardware("shifted", seed=5).drawn() != first.drawn()
 
 
-def test_log_can_be_played_back(hardware, tmp_path):
+def test_nothing_is_kept_without_a_log(hardware):
     h = hardware()
+    h.command(np.array(h.robot.home_position), 0.0, 50.0)
+    h.record(50.0)
+    assert h.log is None
+    assert h.commands == 1
+
+
+def test_log_can_be_played_back(hardware, tmp_path):
+    h = hardware(keep_log=True)
     h.command(np.array(h.robot.home_position), 0.0, 50.0)
     for k in range(5):
         h.advance_to(0.04 * k)

@@ -1,5 +1,7 @@
 """The workspace as a robot's integrator meets it: colcon, package files, launch file."""
 
+import ast
+import dataclasses
 import importlib.util
 import os
 import shutil
@@ -88,12 +90,29 @@ def test_launch_file_describes_the_graph():
 
 
 def test_launch_file_names_real_executables_and_parameters():
-    """Without launch_ros here, read the file as text: names must exist on the other side."""
-    text = (WORKSPACE / "src/trirl_bringup/launch/reach.launch.py").read_text()
-    for package, executable in (
-        ("trirl_policy", "policy_node"),
-        ("trirl_sim_hardware", "sim_hardware"),
-    ):
-        setup = (WORKSPACE / "src" / package / "setup.py").read_text()
-        assert f"{executable} = {package}." in setup
-        assert f'executable="{executable}"' in text
+    """Without launch_ros here, read the file as a tree: names must exist on the other side."""
+    pytest.importorskip("rclpy")
+    from trirl_policy.node import Wiring
+    from trirl_policy.settings import Settings
+    from trirl_sim_hardware.node import HardwareParameters
+
+    tree = ast.parse((WORKSPACE / "src/trirl_bringup/launch/reach.launch.py").read_text())
+    declared, nodes = set(), {}
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        if getattr(call.func, "id", "") == "DeclareLaunchArgument":
+            declared.add(call.args[0].value)
+        words = {word.arg: word.value for word in call.keywords}
+        if "executable" in words:
+            (names,) = [c for c in ast.walk(words["parameters"]) if isinstance(c, ast.Tuple)]
+            nodes[words["package"].value] = (words["executable"].value, ast.literal_eval(names))
+    parameters = {
+        "trirl_policy": {f.name for cls in (Wiring, Settings) for f in dataclasses.fields(cls)},
+        "trirl_sim_hardware": {f.name for f in dataclasses.fields(HardwareParameters)},
+    }
+    assert nodes.keys() == parameters.keys()
+    for package, (executable, names) in nodes.items():
+        assert (
+            f"{executable} = {package}." in (WORKSPACE / "src" / package / "setup.py").read_text()
+        )
+        assert names
+        assert set(names) <= declared & parameters[package]

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import click
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -26,7 +27,12 @@ from trirl_robot.sim.env import make_env
 
 LOG = logging.getLogger(__name__)
 
-LEFT_BY_A_RUN = ("goals.json", "reaches.json", "trace.npz", "hardware.npz", "deploy.json")
+LEFT_BY_A_RUN = (
+    *("goals.json", "node_parameters.json", "reaches.json"),
+    *("trace.npz", "hardware.npz", "deploy.json"),
+)
+DEPLOYMENT = 0x524F53
+"""Sets the draws of a deployment apart from those of a recording or training with the same seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,9 +137,14 @@ def deploy(
     """
     if reaches < 1:
         raise ConfigError(f"reaches is {reaches}, expected at least 1")
+    if seed < 0:
+        raise ConfigError(f"seed is {seed}, expected at least 0")
     model = load_policy(policy_path)
+    target_seed, hardware_seed = map(
+        int, np.random.SeedSequence([seed, DEPLOYMENT]).generate_state(2)
+    )
     # built with the preset of the deployment, so that a misspelt name ends here
-    env = make_env(task, num_envs=1, randomisation=randomisation, seed=seed, nthread=1)
+    env = make_env(task, num_envs=1, randomisation=randomisation, seed=target_seed, nthread=1)
     require_same(model.contract, env.contract, str(policy_path), f"the task '{task}'")
     # imported here, as only this command needs the ROS packages, and before an earlier deployment's
     # files are removed, as it may fail
@@ -154,7 +165,7 @@ def deploy(
         f"--goals={output / 'goals.json'}",
         f"--robot={config.robot}",
         f"--randomisation={randomisation}",
-        f"--seed={seed}",
+        f"--seed={hardware_seed}",
         f"--output={output}",
     ]
     _run_graph(processes, arguments, output, on_progress or (lambda _: None))

@@ -101,7 +101,12 @@ def read_result(output: Path, model: ModelFile) -> DeployResult:
 
 
 def write_result(result: DeployResult, model: ModelFile, randomisation: str, seed: int) -> Path:
-    """Write `deploy.json`, atomically; return its path."""
+    """Write `deploy.json`, atomically; return its path.
+
+    Raises:
+        DeploymentError: the graph did not say with which parameters its nodes ran.
+    """
+    parameters = _existing(result.output / "node_parameters.json").read_text(encoding="utf-8")
     document = {
         "policy": {
             "file": model.path.name,
@@ -110,6 +115,7 @@ def write_result(result: DeployResult, model: ModelFile, randomisation: str, see
         },
         "randomisation": randomisation,
         "seed": seed,
+        "node_parameters": json.loads(parameters),
         **{k: v for k, v in asdict(result).items() if k not in ("output", "reaches")},
         "reaches": result.reaches,
     }

@@ -13,16 +13,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import rclpy
 from rclpy.signals import SignalHandlerOptions
+from trirl_policy.settings import Settings
 
 from trirl_bringup.domain import own_domain
 from trirl_bringup.lifecycle import LifecycleClient
 from trirl_bringup.processes import Processes, leave_on_terminate
 from trirl_robot.errors import DeploymentError, TrirlError
+from trirl_robot.files import write_text_atomically
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +92,9 @@ def _start_nodes(processes: Processes, plan: Plan) -> None:
     # the simulated arm shares its cores with everything else: give it time that a robot's
     # driver would not need
     policy = {"model_path": str(plan.policy), "joint_state_timeout_s": 0.5}
+    # every threshold, also those left at their defaults: results tell what they were got with
+    used = {"policy": {**asdict(Settings()), **policy}, "hardware": hardware}
+    write_text_atomically(plan.output / "node_parameters.json", json.dumps(used, indent=1) + "\n")
     processes.start("hardware", "trirl_sim_hardware.node", ros_arguments(hardware))
     processes.start("policy", "trirl_policy.node", ros_arguments(policy))
 

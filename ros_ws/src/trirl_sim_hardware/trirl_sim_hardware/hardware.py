@@ -52,7 +52,13 @@ class SimulatedHardware:
     """One arm with drawn dynamics, its encoders, and a watchdog over its commands."""
 
     def __init__(
-        self, robot: str, randomisation: str, *, seed: int, command_timeout_s: float
+        self,
+        robot: str,
+        randomisation: str,
+        *,
+        seed: int,
+        command_timeout_s: float,
+        keep_log: bool = False,
     ) -> None:
         """Build the arm at its home pose.
 
@@ -61,6 +67,7 @@ class SimulatedHardware:
             randomisation: preset of the dynamics that are drawn.
             seed: fixes every draw.
             command_timeout_s: silence after which the arm holds [s].
+            keep_log: whether states and commands are kept; they grow for as long as it runs.
 
         Raises:
             ConfigError: an unknown robot or preset, or a time-out that is not positive.
@@ -75,7 +82,8 @@ class SimulatedHardware:
             generator=np.random.default_rng(seed),
             nthread=1,
         )
-        self.log = HardwareLog()
+        self.log = HardwareLog() if keep_log else None
+        self.commands = 0
         self.refused_commands = 0
         self.watchdog_trips = 0
         self.holding = False
@@ -95,8 +103,10 @@ class SimulatedHardware:
         if position.shape != self._minimum.shape or not np.isfinite(position).all():
             self.refused_commands += 1
             return
-        self.log.command.append(position)
-        self.log.command_stamp_s.append(stamp_s)
+        self.commands += 1
+        if self.log is not None:
+            self.log.command.append(position)
+            self.log.command_stamp_s.append(stamp_s)
         self._commanded_s = now_s
         self.holding = False
         self.simulation.set_command(np.clip(position, self._minimum, self._maximum)[None])
@@ -146,9 +156,10 @@ class SimulatedHardware:
         return self.simulation.drawn(0)
 
     def record(self, stamp_s: float) -> None:
-        """Keep the present state for the log."""
-        self.log.stamp_s.append(stamp_s)
-        self.log.state.append(self.simulation.state_vector(0))
+        """Keep the present state for the log, if there is one."""
+        if self.log is not None:
+            self.log.stamp_s.append(stamp_s)
+            self.log.state.append(self.simulation.state_vector(0))
 
     def _watch(self, now_s: float) -> None:
         """Hold when commands that had been coming have stopped.

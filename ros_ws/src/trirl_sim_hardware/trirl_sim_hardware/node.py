@@ -68,6 +68,7 @@ class SimulatedHardwareNode(Node):
             settings.randomisation,
             seed=settings.seed,
             command_timeout_s=settings.command_timeout_s,
+            keep_log=bool(settings.log_path),
         )
         self._lock = threading.Lock()
         self._failure = ""
@@ -89,9 +90,9 @@ class SimulatedHardwareNode(Node):
     def close(self) -> None:
         """Stop the arm and write the log."""
         self._thread.stop()
-        if self._settings.log_path and self.hardware.log.state:
-            path = Path(self._settings.log_path)
-            self.hardware.log.save(path, self.hardware.simulation.model_xml)
+        log = self.hardware.log
+        if log is not None and log.state:
+            log.save(Path(self._settings.log_path), self.hardware.simulation.model_xml)
 
     def _cycle(self, late_s: float, missed_deadline: bool) -> None:
         if self._failure:
@@ -143,7 +144,7 @@ class SimulatedHardwareNode(Node):
         values = {
             "watchdog_trips": self.hardware.watchdog_trips,
             "refused_commands": self.hardware.refused_commands,
-            "commands": len(self.hardware.log.command),
+            "commands": self.hardware.commands,
         }
         self._diagnostics.publish(diagnostics.status_message(self, level, message, values))
 
