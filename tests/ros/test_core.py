@@ -402,6 +402,15 @@ def test_latch_and_emergency_stop_outlive_the_policy(bench):
     b.core.activate(b.now_s)
 
 
+def test_error_around_the_core_latches_and_holds_at_once(bench):
+    b = bench()
+    before = b.cycles(5)[-1].command
+    b.core.stop_for("ValueError: once")
+    assert b.latch == "internal_error"
+    assert b.cycle().command == pytest.approx(before, abs=0)
+    assert b.holds()
+
+
 def test_shadow_mode_starts_each_cycle_from_the_arm(bench):
     b = bench(mode="shadow", tracking_error=0.01, tracking_error_cycles=1, limited_cycles=5)
     b.follow = False
