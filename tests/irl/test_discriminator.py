@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from trirl_robot.errors import ConfigError
 from trirl_robot.irl.discriminator import (
     Discriminator,
     DiscriminatorConfig,
@@ -27,7 +28,7 @@ def make_trainer(expert_observation, expert_action, **settings):
     config = DiscriminatorConfig(
         inputs=("end_effector_to_target",), gradient_penalty=0.0, epochs=20, **settings
     )
-    features = FeatureSelection(contract, config.inputs)
+    features = FeatureSelection(contract, config)
     return DiscriminatorTrainer(
         config, features, expert_observation, expert_action, torch.Generator().manual_seed(0)
     )
@@ -65,3 +66,29 @@ def test_identical_samples_cannot_be_told_apart():
     result = trainer.update(policy, torch.zeros(4000, 5), torch.Generator())
     assert abs(result.accuracy - 0.5) < 0.06
     assert result.loss == pytest.approx(math.log(2.0), abs=0.03)
+
+
+def test_instance_noise_hides_what_is_smaller_than_it():
+    # a small but consistent difference of every joint's velocity
+    torch.manual_seed(0)
+    expert, policy = torch.randn(4000, 26), torch.randn(4000, 26)
+    expert[:, 5:10] *= 0.05
+    policy[:, 5:10] = policy[:, 5:10] * 0.05 + 0.2
+    accuracy = []
+    for noise in (0.0, 1.0):
+        contract = make_env("so101-reach", num_envs=1, randomisation="none").contract
+        config = DiscriminatorConfig(
+            inputs=("joint_velocity",), instance_noise={"joint_velocity": noise}, epochs=10
+        )
+        features = FeatureSelection(contract, config)
+        trainer = DiscriminatorTrainer(
+            config, features, expert, torch.zeros(4000, 5), torch.Generator().manual_seed(0)
+        )
+        accuracy.append(trainer.update(policy, torch.zeros(4000, 5), torch.Generator()).accuracy)
+    assert accuracy[0] > 0.9
+    assert accuracy[1] < 0.7
+
+
+def test_noise_for_an_input_that_is_not_read_is_refused():
+    with pytest.raises(ConfigError, match="did you mean 'joint_velocity'"):
+        DiscriminatorConfig(inputs=("joint_velocity",), instance_noise={"joint_velocty": 0.1})

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -34,15 +33,21 @@ class DiscriminatorConfig:
     """Samples of each side in one gradient step."""
     gradient_penalty: float = 0.05
     """Weight of the squared norm of the input gradient at random interpolates."""
-    expert_action_noise: float = 0.2
-    """Standard deviation of the noise added to expert actions, so that a deterministic expert is
-    not told apart from a Gaussian policy by its lack of noise alone."""
+    instance_noise: dict[str, float] = field(default_factory=dict)
+    """Standard deviation of the noise that is added in training to an input, by name and in its own
+    unit, to demonstrations and policy alike: without it a Gaussian policy is told from an operator
+    by its noise, whatever it does."""
 
     def __post_init__(self) -> None:
         """Check ranges."""
         require(self, "at least 1", lambda v: v >= 1, "hidden", "epochs", "minibatch")
         require(self, "more than 0", lambda v: v > 0, "learning_rate")
-        require(self, "0 or more", lambda v: v >= 0, "gradient_penalty", "expert_action_noise")
+        require(self, "0 or more", lambda v: v >= 0, "gradient_penalty")
+        for name, deviation in self.instance_noise.items():
+            if name not in self.inputs:
+                raise ConfigError(unknown_name("input with instance noise", name, self.inputs))
+            if deviation < 0:
+                raise ConfigError(f"instance_noise of {name} is {deviation}, expected 0 or more")
 
 
 class FeatureSelection(nn.Module):
@@ -53,22 +58,24 @@ class FeatureSelection(nn.Module):
     """
 
     index: Tensor
+    noise: Tensor
 
-    def __init__(self, contract: PolicyContract, inputs: Sequence[str]) -> None:
+    def __init__(self, contract: PolicyContract, config: DiscriminatorConfig) -> None:
         super().__init__()
-        slices = contract.observation_slices
         size = contract.observation_size
+        places = {**contract.observation_slices, ACTION: slice(size, size + contract.action_size)}
         positions: list[int] = []
-        for name in inputs:
-            if name == ACTION:
-                positions += range(size, size + contract.action_size)
-            elif name in slices:
-                positions += range(slices[name].start, slices[name].stop)
-            else:
-                raise ConfigError(unknown_name("discriminator input", name, [*slices, ACTION]))
+        noise: list[float] = []
+        for name in config.inputs:
+            if name not in places:
+                raise ConfigError(unknown_name("discriminator input", name, places))
+            chosen = range(places[name].start, places[name].stop)
+            positions += chosen
+            noise += [config.instance_noise.get(name, 0.0)] * len(chosen)
         if not positions:
             raise ConfigError("the discriminator has no inputs; name observation fields or action")
         self.register_buffer("index", torch.tensor(positions))
+        self.register_buffer("noise", torch.tensor(noise))
         self.scaler = InputScaler(len(positions))
 
     @property
@@ -79,6 +86,11 @@ class FeatureSelection(nn.Module):
     def select(self, observation: Tensor, action: Tensor) -> Tensor:
         """Return the unscaled inputs, (B, n) and (B, m) to (B, f)."""
         return torch.cat([observation, action], dim=-1)[..., self.index]
+
+    def noisy(self, observation: Tensor, action: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the unscaled inputs with instance noise, (B, n) and (B, m) to (B, f)."""
+        inputs = self.select(observation, action)
+        return inputs + torch.randn(inputs.shape, generator=generator) * self.noise
 
     def forward(self, observation: Tensor, action: Tensor) -> Tensor:
         """Return the scaled inputs, (B, n) and (B, m) to (B, f)."""
@@ -146,7 +158,7 @@ class DiscriminatorTrainer:
         self.features = features
         self._expert_observation = expert_observation
         self._expert_action = expert_action
-        features.scaler.fit(features.select(expert_observation, expert_action))
+        features.scaler.fit(features.noisy(expert_observation, expert_action, generator))
         self.discriminator = Discriminator(features.size, config.hidden, generator)
         self.optimiser = torch.optim.Adam(
             self.discriminator.parameters(), lr=config.learning_rate, eps=1e-5
@@ -156,7 +168,7 @@ class DiscriminatorTrainer:
         self, observation: Tensor, action: Tensor, generator: torch.Generator
     ) -> DiscriminatorResult:
         """Train on the policy's samples, (B, n) and (B, m), against the demonstrations."""
-        policy = self.features(observation, action)
+        policy = self.features.scaler(self.features.noisy(observation, action, generator))
         losses, norms = [], []
         for _ in range(self.config.epochs):
             order = torch.randperm(policy.shape[0], generator=generator)
@@ -178,15 +190,12 @@ class DiscriminatorTrainer:
         )
 
     def expert_features(self, count: int, generator: torch.Generator) -> Tensor:
-        """Draw expert samples with their action noise, shape (count, f)."""
+        """Draw scaled inputs of the expert with their instance noise, shape (count, f)."""
         total = self._expert_observation.shape[0]
         chosen = torch.randint(total, (count,), generator=generator)
-        action = self._expert_action[chosen]
-        noise = torch.randn(action.shape, generator=generator) * self.config.expert_action_noise
-        features: Tensor = self.features(
-            self._expert_observation[chosen], (action + noise).clamp(-1.0, 1.0)
-        )
-        return features
+        observation, action = self._expert_observation[chosen], self._expert_action[chosen]
+        scaled: Tensor = self.features.scaler(self.features.noisy(observation, action, generator))
+        return scaled
 
     def _step(
         self, expert: Tensor, policy: Tensor, generator: torch.Generator

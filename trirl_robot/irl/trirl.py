@@ -59,7 +59,7 @@ class TrirlConfig:
     """Widths of the policy's hidden layers."""
     critic_hidden: tuple[int, ...] = (128, 128)
     """Widths of the critic's hidden layers."""
-    average_decay: float = 0.97
+    average_decay: float = 0.95
     """Decay of the running average of the policy's weights, which is what is evaluated and
     exported: single iterations jitter about it."""
     warmup_iterations: int = 4
@@ -142,7 +142,7 @@ class Trirl:
         for scaler in (self.policy.scaler, self.critic.scaler):
             scaler.fit(self.expert_observation)
         self.averaged = copy.deepcopy(self.policy)
-        self.features = FeatureSelection(env.contract, config.discriminator.inputs)
+        self.features = FeatureSelection(env.contract, config.discriminator)
         self.discriminator = DiscriminatorTrainer(
             config.discriminator,
             self.features,

@@ -44,7 +44,7 @@ def load_learnt(path: Path) -> Learnt:
     state = load_checkpoint(folder.checkpoint)
     env = BatchEnv(config.task, 1, randomisation=config.randomisation, seed=config.seed)
     algorithm = config.algorithm
-    features = FeatureSelection(env.contract, algorithm.discriminator.inputs)
+    features = FeatureSelection(env.contract, algorithm.discriminator)
     policy = build_policy(algorithm, env.contract, torch.Generator())
     reward = build_reward(algorithm, features)
     with fitting(folder.checkpoint):
