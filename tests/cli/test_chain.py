@@ -119,7 +119,7 @@ def at_another_rate(path):
         ),
         (("train", "demos.hdf5", "--output", "run-x", "--set", "ppo.clip=x"), "expected a number"),
         (
-            ("train", "demos.hdf5", "--output", "run-x", "--randomisation", "trian"),
+            ("train", "demos.hdf5", "--output", "run-x", "--randomisation", "trayn"),
             "did you mean 'train'",
         ),
         (("train", "--resume", "nowhere"), "not a run folder"),

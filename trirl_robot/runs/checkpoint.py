@@ -51,6 +51,7 @@ def fitting(path: Path) -> Iterator[None]:
     except (RuntimeError, KeyError, ValueError, TypeError, IndexError) as error:
         # torch lists what does not fit below a headline
         reason = (str(error).splitlines() or [type(error).__name__])[-1].strip()
+        reason = f"no entry {reason}" if isinstance(error, KeyError) else reason
         raise RunError(
             f"{path}: does not fit the run's configuration ({reason}); restore the config.yaml "
             "that it was trained with, or train again"
