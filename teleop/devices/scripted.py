@@ -26,17 +26,17 @@ Array = NDArray[np.float64]
 class OperatorTraits:
     """How the scripted operator moves; spreads are relative standard deviations."""
 
-    reaction_s: tuple[float, float] = (0.12, 0.32)
+    reaction_s: tuple[float, float] = (0.06, 0.16)
     """Range of the time before the first movement [s]."""
     visual_delay_s: float = 0.12
     """Age of what the operator sees when correcting [s]."""
-    base_duration_s: float = 0.55
+    base_duration_s: float = 0.35
     """Duration of a movement of no length [s]."""
-    duration_per_rad_s: float = 0.55
+    duration_per_rad_s: float = 0.4
     """Additional duration for each radian of the joint that moves most [s/rad]."""
     duration_spread: float = 0.15
     """Spread of the duration between demonstrations."""
-    longest_s: float = 2.4
+    longest_s: float = 1.8
     """Longest first movement [s]."""
     peak_action: float = 0.95
     """Greatest action that a first movement is planned to need."""
@@ -46,9 +46,9 @@ class OperatorTraits:
     """Share by which a first movement falls short."""
     bow: float = 0.07
     """Spread of the path's curvature, relative to the movement's length."""
-    correction_s: tuple[float, float] = (0.25, 0.42)
+    correction_s: tuple[float, float] = (0.2, 0.35)
     """Range of the duration of a corrective movement [s]."""
-    look_s: tuple[float, float] = (0.12, 0.26)
+    look_s: tuple[float, float] = (0.08, 0.2)
     """Range of the pause between a movement's end and the next correction [s]."""
     deadband_m: float = 0.003
     """Error that the operator does not correct [m]."""
