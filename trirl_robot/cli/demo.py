@@ -17,6 +17,7 @@ from teleop.record import record
 from trirl_robot.cli.demo_results import DemoResults, results_tables, write_files
 from trirl_robot.cli.deploy import DeployProgress, deploy
 from trirl_robot.cli.deployment import DeployResult
+from trirl_robot.cli.eval import BATCH
 from trirl_robot.cli.export import ExportResult, export
 from trirl_robot.cli.progress import progress_bar
 from trirl_robot.cli.record import RecordDisplay, summary_table
@@ -33,7 +34,6 @@ from trirl_robot.sim.env import make_env
 
 TASK = "so101-reach"
 EPISODES = 200
-BATCH = 100
 
 
 @click.command(name="demo")
