@@ -47,8 +47,14 @@ def graph_output(tmp_path):
             action=action,
             command=command,
         )
-        np.savez(tmp_path / "hardware.npz", command_stamp_s=stamp + 1e-3, command=command)
+        # after the reach the arm is driven elsewhere by somebody else
+        received_s, received = (
+            np.append(stamp[:-1] + 1e-3, 0.43),
+            np.vstack([command[:-1], 9.0 * command[:1]]),
+        )
+        np.savez(tmp_path / "hardware.npz", command_stamp_s=received_s, command=received)
         row = {"index": 0, "success": True, "latched": ""}
+        row |= {"start_stamp_s": 0.0, "end_stamp_s": 0.42}
         (tmp_path / "reaches.json").write_text(json.dumps([row]))
         (tmp_path / "node_parameters.json").write_text('{"policy": {"ramp_s": 0.5}}')
         return tmp_path

@@ -63,7 +63,7 @@ class DemoResults:
         rates = {name: result.success_rate for name, result in self.evaluations.items()}
         rates["TRIRL through ROS 2"] = self.deployed.success_rate
         notes = {
-            "TRIRL through ROS 2": "shifted dynamics, drawn anew for each reach",
+            "TRIRL through ROS 2": "shifted dynamics and start drawn anew for each reach",
             **dict.fromkeys(
                 (n for n in rates if n.endswith("shifted")), "dynamics never trained on"
             ),
@@ -206,9 +206,10 @@ def _film(results: DemoResults) -> tuple[Video | None, str]:
     reaches = results.deployed.reaches[:FILMED_REACHES]
     with np.load(results.deployed.output / "hardware.npz") as log:
         stamp, state = log["stamp_s"], log["state"]
-    inside = (stamp >= reaches[0]["start_stamp_s"]) & (stamp <= reaches[-1]["end_stamp_s"])
-    stamp, state = stamp[inside], state[inside]
     which = np.searchsorted([reach["start_stamp_s"] for reach in reaches], stamp, "right") - 1
+    # between two reaches the arm is driven to its next start
+    inside = (which >= 0) & (stamp <= np.array([r["end_stamp_s"] for r in reaches])[which])
+    stamp, state, which = stamp[inside], state[inside], which[inside]
     targets = np.array([reach["target_m"] for reach in reaches])[which]
     positions = (state.shape[1] - 1) // 2
     video = render(
@@ -216,7 +217,7 @@ def _film(results: DemoResults) -> tuple[Video | None, str]:
             robot="so101",
             qpos=state[:, 1 : 1 + positions],
             target_position=targets,
-            rate_hz=float((len(stamp) - 1) / (stamp[-1] - stamp[0])),
+            rate_hz=float(1.0 / np.median(np.diff(stamp))),
         )
     )
     if video is None:

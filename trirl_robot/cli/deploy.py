@@ -158,6 +158,7 @@ def deploy(
         "hold_s": config.success_hold_s,
         "radius_m": config.success_radius_m,
         "targets_m": targets.tolist(),
+        "starts": env.task.sample_poses(reaches).tolist(),
     }
     write_text_atomically(output / "goals.json", json.dumps(goals) + "\n")
     arguments = [

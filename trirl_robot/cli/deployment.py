@@ -80,6 +80,8 @@ def read_result(output: Path, model: ModelFile) -> DeployResult:
                 f"{output}: the graph recorded {len(rows)} reaches and {int(answered.sum())} "
                 f"finite actions; see {output / 'logs'}"
             )
+        # between two reaches the arm is driven to its start pose, and not by the policy
+        moving = _within(hardware["command_stamp_s"], rows)
         return DeployResult(
             output=output,
             success_rate=wilson(sum(row["success"] for row in rows), len(rows)),
@@ -88,7 +90,10 @@ def read_result(output: Path, model: ModelFile) -> DeployResult:
                 model, trace["observation"][answered], trace["action"][answered]
             ),
             command_difference=_command_difference(
-                trace["stamp_s"], trace["command"], hardware["command_stamp_s"], hardware["command"]
+                trace["stamp_s"],
+                trace["command"],
+                hardware["command_stamp_s"][moving],
+                hardware["command"][moving],
             ),
             cycles=len(asked),
             asked_cycles=int(answered.sum()),
@@ -146,6 +151,14 @@ def _command_difference(sent_s: Array, sent: Array, received_s: Array, received:
     candidates = sent[latest[known, None] - np.arange(CANDIDATES)]
     difference = np.abs(candidates - received[known, None]).max(axis=2)
     return float(difference.min(axis=1).max())
+
+
+def _within(stamp_s: Array, reaches: list[dict[str, Any]]) -> NDArray[np.bool_]:
+    """Return which stamps lie within a reach, shape of `stamp_s`."""
+    inside = np.zeros(stamp_s.shape, dtype=np.bool_)
+    for reach in reaches:
+        inside |= (stamp_s >= reach["start_stamp_s"]) & (stamp_s <= reach["end_stamp_s"])
+    return inside
 
 
 def _existing(path: Path) -> Path:

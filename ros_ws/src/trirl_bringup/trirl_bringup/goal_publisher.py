@@ -28,6 +28,7 @@ from trirl_policy.trace import TraceRow, decode
 from trirl_bringup.lifecycle import LifecycleClient
 from trirl_bringup.processes import leave_on_terminate
 from trirl_bringup.reaches import Goals, Reach, read_goals, score
+from trirl_bringup.start_pose import StartPose
 from trirl_robot.contract import PolicyContract
 from trirl_robot.errors import DeploymentError, TrirlError
 from trirl_robot.files import replaced_atomically, write_text_atomically
@@ -36,6 +37,7 @@ from trirl_robot.model_file import load_policy
 Array = NDArray[np.float64]
 
 POLICY, HARDWARE = "trirl_policy", "sim_hardware"
+CONTROLLER = "arm_controller"
 TARGET_PERIOD_S = 0.1
 
 
@@ -55,6 +57,7 @@ class GoalPublisher:
         self._node = node
         self._client = LifecycleClient(node, POLICY, lambda: None)
         self._targets = node.create_publisher(PointStamped, f"/{POLICY}/target", 1)
+        self._start_pose = StartPose(node, contract, CONTROLLER)
         self._draw = node.create_client(Trigger, f"/{HARDWARE}/draw_dynamics")
         # nothing is taken while the arm moves: the queues hold a whole reach
         self._truth = Mailbox(node, PointStamped, f"/{HARDWARE}/end_effector", depth=20_000)
@@ -78,7 +81,11 @@ class GoalPublisher:
             self._client.spin(0.05)
 
     def reach(self, index: int) -> Reach:
-        """Draw new dynamics, publish a new target, wait, score; recover from a latch."""
+        """Go to the start, draw new dynamics, publish a new target, wait, score."""
+        if self._goals.starts:
+            self._client.change("deactivate")
+            self._start_pose.drive_to(np.array(self._goals.starts[index]))
+            self._client.activate_when_ready()
         drawn = self._client.call(self._draw, Trigger.Request())
         target = np.array(self._goals.targets_m[index])
         for _ in self._truth.take():

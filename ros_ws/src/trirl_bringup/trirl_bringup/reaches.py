@@ -27,11 +27,18 @@ class Goals:
     """Greatest distance to the target that counts as there [m]."""
     targets_m: tuple[tuple[float, float, float], ...]
     """Targets in the base frame [m], one a reach."""
+    starts: tuple[tuple[float, ...], ...] = ()
+    """Start poses in the contract's order [rad or m], one a reach; without any, each reach starts
+    where the one before has ended."""
 
     def __post_init__(self) -> None:
         """Refuse times and sizes without meaning."""
         if not self.targets_m:
             raise ConfigError("targets_m is empty, expected at least one target")
+        if self.starts and len(self.starts) != len(self.targets_m):
+            raise ConfigError(
+                f"got {len(self.starts)} starts for {len(self.targets_m)} targets, expected as many"
+            )
         if not 0.0 < self.hold_s <= self.duration_s or self.radius_m <= 0.0:
             raise ConfigError(
                 f"expected 0 < hold_s <= duration_s and radius_m > 0, got hold_s {self.hold_s}, "
