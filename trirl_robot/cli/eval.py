@@ -13,6 +13,7 @@ from rich.table import Table
 
 from trirl_robot.cli.progress import progress_bar
 from trirl_robot.contract import require_same
+from trirl_robot.errors import ConfigError
 from trirl_robot.evaluation.rollouts import EvaluationResult, Policy, RandomPolicy, evaluate
 from trirl_robot.files import write_text_atomically
 from trirl_robot.model_file import ModelFile, load_policy
@@ -50,11 +51,13 @@ def command(
       trirl eval policy.onnx --randomisation shifted --episodes 500 --seed 7
       trirl eval random --json random.json
     """
+    if episodes < 1:
+        raise ConfigError(f"--episodes is {episodes}, expected at least 1")
     model = None if policy == "random" else load_policy(Path(policy))
     envs = {
         preset: make_env(
             task,
-            num_envs=max(1, min(BATCH, episodes)),
+            num_envs=min(BATCH, episodes),
             randomisation=preset,
             seed=seed,
             autoreset=False,
