@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from trirl_robot.command import ActionMapping
+from trirl_robot.errors import ContractError
 
 SHARED_FIXTURE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 ACTIONS = arrays(np.float64, (12, 2), elements=st.floats(-3.0, 3.0))
@@ -115,3 +116,8 @@ def test_action_towards_inverts_a_free_command(make_contract, action, kind):
         wish = wish + start
     np.testing.assert_allclose(mapping.action_towards(wish, start), action, atol=1e-9)
     assert np.all(np.abs(mapping.action_towards(wish + 5.0, start)) <= 1.0)
+
+
+def test_controls_of_simulated_actuators_are_no_command(make_contract):
+    with pytest.raises(ContractError, match=r"'planar' sets the controls .* run it in simulation"):
+        mapping_of(make_contract, "actuator_control")

@@ -160,3 +160,15 @@ def test_slices_cover_the_observation_without_gaps(make_contract):
     assert stops[-1] == contract.observation_size == 17
     assert contract.action_size == 2
     assert contract.control_period_s == 0.05
+
+
+def test_controls_of_simulated_actuators_alone_need_no_limits(make_contract):
+    contract: PolicyContract = make_contract()
+    field = dataclasses.replace(contract.action[0], kind="actuator_control", unit="1")
+    unlimited = make_contract(action=(field,), limits=())
+    assert contract_from_json(unlimited.to_json(), "memory") == unlimited
+    with pytest.raises(ConfigError, match="limits are not in the order"):
+        make_contract(action=(field,), limits=contract.limits[:1])
+    for kind in ("joint_position", "joint_position_delta"):
+        with pytest.raises(ConfigError, match="limits are not in the order"):
+            make_contract(action=(dataclasses.replace(field, kind=kind),), limits=())

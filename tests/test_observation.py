@@ -1,7 +1,9 @@
 import dataclasses
 
 import numpy as np
+import pytest
 
+from trirl_robot.errors import ContractError
 from trirl_robot.observation import ObservationBuilder, Signals
 
 
@@ -65,3 +67,10 @@ def test_a_contract_without_kinematics_still_builds(make_contract):
     contract = make_contract()
     contract = dataclasses.replace(contract, observation=contract.observation[:4], kinematics=None)
     assert ObservationBuilder(contract).build(signals(2)).shape == (2, 8)
+
+
+def test_what_the_simulation_alone_knows_is_refused(make_contract):
+    fields = make_contract().observation
+    contact = dataclasses.replace(fields[0], name="contact_force", source="simulation")
+    with pytest.raises(ContractError, match=r"reads contact_force, which the simulation"):
+        ObservationBuilder(make_contract(observation=(*fields, contact)))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trirl_robot.contract import PolicyContract
+from trirl_robot.errors import ContractError
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -36,10 +37,19 @@ class LimitedCommand:
 
 
 class ActionMapping:
-    """Maps actions in [-1, 1] to joint position commands, as a contract describes."""
+    """Maps actions in [-1, 1] to joint position commands, as a contract describes.
+
+    Raises:
+        ContractError: the actions are controls of simulated actuators.
+    """
 
     def __init__(self, contract: PolicyContract) -> None:
         (field,) = contract.action
+        if field.kind == "actuator_control":
+            raise ContractError(
+                f"the policy for '{contract.robot}' sets the controls of simulated actuators "
+                "(actuator_control), which no robot can be commanded with; run it in simulation"
+            )
         self._relative = field.kind == "joint_position_delta"
         self._scale = np.asarray(field.scale)
         self._offset = np.asarray(field.offset)

@@ -26,16 +26,22 @@ ObservationSource = Literal[
     "end_effector_position",
     "target_position",
     "end_effector_to_target",
+    "simulation",
 ]
 """Where the numbers of an observation field come from.
 
 `joint_command` is the last commanded position, `previous_action` the last action in [-1, 1];
 `end_effector_position` is computed from the measured joint positions (see `kinematics`), and
-`end_effector_to_target` is the target's position less the end effector's.
+`end_effector_to_target` is the target's position less the end effector's. What comes from the
+`simulation` alone, no robot can measure: a policy that reads it stays there.
 """
 
-ActionKind = Literal["joint_position_delta", "joint_position"]
-"""What an action means: a step from the last commanded position, or a position."""
+ActionKind = Literal["joint_position_delta", "joint_position", "actuator_control"]
+"""What an action means: a step from the last commanded position, or a position.
+
+`actuator_control` sets the controls of simulated actuators, in whatever unit these have: no robot
+node commands it, and it alone needs no limits.
+"""
 
 PER_JOINT_SOURCES = ("joint_position", "joint_velocity", "joint_command", "previous_action")
 POSITION_SOURCES = ("end_effector_position", "target_position", "end_effector_to_target")
@@ -146,7 +152,7 @@ class PolicyContract:
     control_rate_hz: float
     """Rate at which the policy is evaluated [Hz]."""
     limits: tuple[JointLimits, ...]
-    """Limits, one entry a joint, in the order of `joint_names`."""
+    """Limits, one entry a joint, in the order of `joint_names`; none for `actuator_control`."""
     default_joint_positions: tuple[float, ...]
     """Home pose [rad or m], in the order of `joint_names`."""
     kinematics: Kinematics | None
@@ -270,8 +276,9 @@ def _problem(c: PolicyContract) -> str | None:
     """Return what is wrong with a contract, or None."""
     joints = len(c.joint_names)
     names = [f.name for f in c.observation]
+    unlimited = not c.limits and all(f.kind == "actuator_control" for f in c.action)
     per_joint = {
-        "limits": len(c.limits),
+        "limits": joints if unlimited else len(c.limits),
         "default_joint_positions": len(c.default_joint_positions),
         **{f"action '{f.name}' scale": len(f.scale) for f in c.action},
         **{f"action '{f.name}' offset": len(f.offset) for f in c.action},
@@ -291,7 +298,7 @@ def _problem(c: PolicyContract) -> str | None:
         (c.control_rate_hz > 0, f"control_rate_hz is {c.control_rate_hz}, expected more than 0"),
         (c.history_length == 1, f"history_length is {c.history_length}; only 1 is supported"),
         (
-            tuple(limit.joint for limit in c.limits) == c.joint_names,
+            unlimited or tuple(limit.joint for limit in c.limits) == c.joint_names,
             "limits are not in the order of joint_names",
         ),
         (

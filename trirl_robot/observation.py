@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trirl_robot.contract import PolicyContract
+from trirl_robot.errors import ContractError
 from trirl_robot.kinematics import ForwardKinematics
 
 Array = NDArray[np.float64]
@@ -30,9 +31,19 @@ class Signals:
 
 
 class ObservationBuilder:
-    """Builds the observation vector that a contract describes."""
+    """Builds the observation vector that a contract describes.
+
+    Raises:
+        ContractError: a field is known to the simulation alone.
+    """
 
     def __init__(self, contract: PolicyContract) -> None:
+        unknown = [f.name for f in contract.observation if f.source == "simulation"]
+        if unknown:
+            raise ContractError(
+                f"the policy for '{contract.robot}' reads {', '.join(unknown)}, which the "
+                "simulation alone knows and no robot measures; run it in simulation"
+            )
         self._fields = contract.observation
         self._size = contract.observation_size
         self._kinematics = (

@@ -1,9 +1,11 @@
 """The control core without ROS: every row of the fault table, with a clock of the test's own."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from trirl_robot.errors import ConfigError, DeploymentError, StaleObservationError
+from trirl_robot.errors import ConfigError, ContractError, DeploymentError, StaleObservationError
 
 pytest.importorskip("rclpy")
 
@@ -441,3 +443,12 @@ def test_settings_without_meaning_are_refused(settings):
 
     with pytest.raises(ConfigError, match=next(iter(settings))):
         Settings(**settings)
+
+
+def test_policy_of_a_simulated_benchmark_is_refused(make_contract):
+    action = dataclasses.replace(make_contract().action[0], kind="actuator_control", unit="1")
+    with pytest.raises(ContractError, match="no robot can be commanded with"):
+        Bench(make_contract(action=(action,), limits=()))
+    field = dataclasses.replace(make_contract().observation[0], source="simulation")
+    with pytest.raises(ContractError, match="reads joint_position, which the simulation"):
+        Bench(make_contract(observation=(field, *make_contract().observation[1:])))
