@@ -11,7 +11,7 @@ from trirl_robot.errors import ContractError
 
 SHARED_FIXTURE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 ACTIONS = arrays(np.float64, (12, 2), elements=st.floats(-3.0, 3.0))
-KINDS = st.sampled_from(["joint_position_delta", "joint_position"])
+KINDS = st.sampled_from(["joint_position_delta", "joint_position", "joint_velocity"])
 TINY = 1e-9
 
 
@@ -84,6 +84,34 @@ def test_a_free_command_is_the_scaled_action_and_reports_nothing(make_contract):
         assert not getattr(command, mask).any(), mask
 
 
+def test_a_velocity_is_commanded_as_such_and_as_the_position_that_it_leads_to(make_contract):
+    contract, mapping = mapping_of(make_contract, "joint_velocity", (0.4, 0.02), (0.1, 0.0))
+    start, moving = np.array([0.1, 0.2]), np.array([0.3, -0.02])
+    command = mapping.command(np.array([0.5, -1.0]), start, moving)
+    np.testing.assert_allclose(command.velocity, [0.5 * 0.4 + 0.1, -0.02])
+    np.testing.assert_allclose(
+        command.position, start + contract.control_period_s * command.velocity, atol=1e-15
+    )
+    assert not command.velocity_limited.any()
+
+
+def test_a_velocity_meets_every_limit_in_turn(make_contract):
+    contract, mapping = mapping_of(make_contract, "joint_velocity", scale=(9.0, 9.0))
+    _, high, fastest, steepest = limits_of(contract)
+    period, full = contract.control_period_s, np.ones(2)
+    start = np.array([0.0, 0.1])
+    from_rest = mapping.command(full, start, np.zeros(2))
+    np.testing.assert_allclose(from_rest.velocity, steepest * period)
+    assert from_rest.acceleration_limited.all()
+    at_speed = mapping.command(full, start, fastest)
+    np.testing.assert_allclose(at_speed.velocity, fastest)
+    assert at_speed.velocity_limited.all()
+    near = high - 0.5 * fastest * period
+    at_the_end = mapping.command(full, near, fastest)
+    np.testing.assert_allclose(at_the_end.velocity, 0.5 * fastest)
+    assert at_the_end.position_limited.all()
+
+
 def test_an_action_outside_its_range_is_clipped_and_said(make_contract):
     _, mapping = mapping_of(make_contract, scale=(0.02, 0.001))
     start = np.array([0.0, 0.1])
@@ -112,7 +140,9 @@ def test_action_towards_inverts_a_free_command(make_contract, action, kind):
     _, mapping = mapping_of(make_contract, kind, scale=(0.02, 0.001), offset=(0.001, 0.1))
     start = np.array([0.0, 0.1])
     wish = action * np.array([0.02, 0.001]) + np.array([0.001, 0.1])
-    if kind == "joint_position_delta":
+    if kind == "joint_velocity":
+        wish = wish * make_contract().control_period_s
+    if kind != "joint_position":
         wish = wish + start
     np.testing.assert_allclose(mapping.action_towards(wish, start), action, atol=1e-9)
     assert np.all(np.abs(mapping.action_towards(wish + 5.0, start)) <= 1.0)

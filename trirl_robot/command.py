@@ -50,10 +50,12 @@ class ActionMapping:
                 f"the policy for '{contract.robot}' sets the controls of simulated actuators "
                 "(actuator_control), which no robot can be commanded with; run it in simulation"
             )
-        self._relative = field.kind == "joint_position_delta"
-        self._scale = np.asarray(field.scale)
-        self._offset = np.asarray(field.offset)
+        self._relative = field.kind != "joint_position"
         self._period_s = contract.control_period_s
+        # a velocity is the step that it makes in a cycle
+        unit_s = self._period_s if field.kind == "joint_velocity" else 1.0
+        self._scale = np.asarray(field.scale) * unit_s
+        self._offset = np.asarray(field.offset) * unit_s
         self._minimum = np.asarray([limit.position_min for limit in contract.limits])
         self._maximum = np.asarray([limit.position_max for limit in contract.limits])
         self._velocity = np.asarray([limit.velocity for limit in contract.limits])
@@ -64,7 +66,9 @@ class ActionMapping:
 
         Args:
             action: shape (..., joints); clipped to [-1, 1].
-            last_position: command of the cycle before, shape (..., joints), rad or m.
+            last_position: command of the cycle before, shape (..., joints), rad or m; for joints
+                whose actuators take velocities the measured position, as nothing holds them where
+                the commands' sum is.
             last_velocity: velocity of that command, shape (..., joints), rad/s or m/s.
         """
         clipped = np.clip(action, -1.0, 1.0)

@@ -36,8 +36,15 @@ ObservationSource = Literal[
 `simulation` alone, no robot can measure: a policy that reads it stays there.
 """
 
-ActionKind = Literal["joint_position_delta", "joint_position", "actuator_control"]
-"""What an action means: a step from the last commanded position, or a position.
+JointActionKind = Literal["joint_position_delta", "joint_position", "joint_velocity"]
+"""What an action of an arm means: a step from the last commanded position, a position, a velocity.
+
+A velocity is commanded as such where the joint's actuator takes velocities, and as the position
+that it leads to within a cycle where the actuator takes positions.
+"""
+
+ActionKind = Literal[JointActionKind, "actuator_control"]
+"""What an action means.
 
 `actuator_control` sets the controls of simulated actuators, in whatever unit these have: no robot
 node commands it, and it alone needs no limits.

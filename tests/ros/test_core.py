@@ -113,6 +113,19 @@ def test_ramp_grows_from_the_measured_pose(bench):
     assert last.command[0] == pytest.approx(0.02 * PERIOD_S * sum(range(1, 21)))
 
 
+@pytest.mark.parametrize("ramp_s", [0.0, 1.0])
+def test_a_policy_of_velocities_moves_an_arm_that_takes_positions(make_contract, ramp_s):
+    contract = make_contract()
+    velocity = dataclasses.replace(contract.action[0], kind="joint_velocity", scale=(0.4, 0.1))
+    b = Bench(dataclasses.replace(contract, action=(velocity,)), ramp_s=ramp_s)
+    b.start()
+    outcomes = b.cycles(20)
+    ramp = np.minimum(1.0, np.arange(1, 21) * PERIOD_S / max(ramp_s, PERIOD_S))
+    assert [o.command[0] for o in outcomes] == pytest.approx(np.cumsum(0.5 * 0.4 * PERIOD_S * ramp))
+    b.policy.action = np.zeros(2)
+    assert b.holds()
+
+
 def test_ramp_begins_with_the_first_action_however_long_the_arm_held(bench):
     b = bench(ramp_s=1.0, target_timeout_s=0.1)
     b.policy.action = np.array([0.2, 0.0])
