@@ -61,7 +61,7 @@ def record(
     output: Path,
     *,
     seed: int = 0,
-    randomisation: str = "train",
+    randomisation: str = "light",
     realtime: bool = True,
     existing: Existing = "refuse",
     operator: str | None = None,

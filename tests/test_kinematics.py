@@ -81,7 +81,8 @@ def test_the_contract_of_the_so101_agrees_with_its_simulation():
     high = np.array([limit.position_max for limit in env.contract.limits])
     positions = np.random.default_rng(2).uniform(low, high, (32, len(low)))
     env.reset()
-    env.simulation.reset(np.arange(32), positions)
+    env.task.arm.reset(np.arange(32), positions)
+    env.task.arm.begin_measuring(np.arange(32))
     np.testing.assert_allclose(
-        solver.end_effector_position(positions), env.simulation.end_effector_position, atol=1e-9
+        solver.end_effector_position(positions), env.task.arm.end_effector_position, atol=1e-9
     )

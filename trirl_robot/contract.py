@@ -26,13 +26,19 @@ ObservationSource = Literal[
     "end_effector_position",
     "target_position",
     "end_effector_to_target",
+    "object_position",
+    "object_orientation",
+    "end_effector_to_object",
+    "object_to_target",
     "simulation",
 ]
 """Where the numbers of an observation field come from.
 
 `joint_command` is the last commanded position, `previous_action` the last action in [-1, 1];
 `end_effector_position` is computed from the measured joint positions (see `kinematics`), and
-`end_effector_to_target` is the target's position less the end effector's. What comes from the
+`end_effector_to_target` is the target's position less the end effector's, and so for the other
+pairs. The object is the one that the task is about, as a camera with a marker estimates it; its
+orientation is a unit quaternion wxyz. What comes from the
 `simulation` alone, no robot can measure: a policy that reads it stays there.
 """
 
@@ -51,7 +57,14 @@ node commands it, and it alone needs no limits.
 """
 
 PER_JOINT_SOURCES = ("joint_position", "joint_velocity", "joint_command", "previous_action")
-POSITION_SOURCES = ("end_effector_position", "target_position", "end_effector_to_target")
+POSITION_SOURCES = (
+    "end_effector_position",
+    "target_position",
+    "end_effector_to_target",
+    "object_position",
+    "end_effector_to_object",
+    "object_to_target",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

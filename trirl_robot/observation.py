@@ -28,6 +28,13 @@ class Signals:
     """Last action, shape (..., actions), in [-1, 1]."""
     target_position: Array
     """Target in the base frame, shape (..., 3), m."""
+    end_effector_position: Array | None = None
+    """End effector's position for the measured joints, base frame, (..., 3), m; None to have it
+    computed."""
+    object_position: Array | None = None
+    """Measured position of the object that the task is about, base frame, (..., 3), m."""
+    object_orientation: Array | None = None
+    """Its measured orientation, unit quaternion wxyz, base frame, (..., 4)."""
 
 
 class ObservationBuilder:
@@ -68,10 +75,19 @@ class ObservationBuilder:
             "previous_action": signals.previous_action,
             "target_position": signals.target_position,
         }
-        if self._kinematics is not None:
+        end_effector = signals.end_effector_position
+        if end_effector is None and self._kinematics is not None:
             end_effector = self._kinematics.end_effector_position(signals.joint_position)
+        if end_effector is not None:
             sources["end_effector_position"] = end_effector
             sources["end_effector_to_target"] = signals.target_position - end_effector
+        if signals.object_position is not None:
+            sources["object_position"] = signals.object_position
+            sources["object_to_target"] = signals.target_position - signals.object_position
+            if end_effector is not None:
+                sources["end_effector_to_object"] = signals.object_position - end_effector
+        if signals.object_orientation is not None:
+            sources["object_orientation"] = signals.object_orientation
         observation = np.empty((*signals.joint_position.shape[:-1], self._size))
         start = 0
         for field in self._fields:

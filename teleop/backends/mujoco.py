@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from teleop.backends.base import EpisodeStart, Sample
 from trirl_robot.contract import PolicyContract
-from trirl_robot.errors import ContractError
+from trirl_robot.errors import ConfigError, ContractError
 from trirl_robot.kinematics import ForwardKinematics
 from trirl_robot.sim.env import Step, make_env
+from trirl_robot.sim.tasks.arm import ArmTask
 
 Array = NDArray[np.float64]
 
@@ -37,7 +38,11 @@ class MujocoBackend:
         self._episodes = 0
         self.contract: PolicyContract = self._env.contract
         self.task = self._env.task_config.name
-        self.robot = self._env.simulation.robot
+        arm_task = self._env.task
+        if not isinstance(arm_task, ArmTask):
+            raise ConfigError(f"task '{self.task}' has no arm to teleoperate")
+        self._task = arm_task
+        self.robot = arm_task.arm.robot
         self.max_episode_steps = self._env.max_episode_steps
         self._measured = _joint_positions(self.contract)
         if self.contract.kinematics is None:
@@ -56,12 +61,11 @@ class MujocoBackend:
             "target_position": self._env.target_position[0].tolist(),
         }
         self._episodes += 1
-        simulation = self._env.simulation
         return EpisodeStart(
             task_parameters=parameters,
-            dynamics=simulation.drawn(0),
-            model_xml=simulation.model_xml,
-            state_size=len(simulation.state_vector(0)),
+            dynamics=self._env.drawn(0),
+            model_xml=self._env.task.model_xml,
+            state_size=len(self._env.state_vector(0)),
         )
 
     def observe(self) -> Sample:
@@ -72,10 +76,10 @@ class MujocoBackend:
             observation=self._observation[0],
             observation_ns=time.monotonic_ns(),
             joint_position=joint_position,
-            joint_command=self._env.command[0].copy(),
+            joint_command=self._task.command[0].copy(),
             end_effector_position=self._kinematics.end_effector_position(joint_position),
             target_position=self._env.target_position[0].copy(),
-            state=self._env.simulation.state_vector(0),
+            state=self._env.state_vector(0),
             reward=float(step.reward[0]) if step else 0.0,
             terminated=bool(step.terminated[0]) if step else False,
             truncated=bool(step.truncated[0]) if step else False,

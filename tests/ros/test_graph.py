@@ -65,7 +65,8 @@ def test_deploy_reaches_and_leaves_whole_files(reaching_file, tmp_path):
     assert all(row["largest_hold_error_m"] < 0.02 for row in successes)
     first, second = document["reaches"]
     recorded = make_env("so101-reach", num_envs=1, randomisation="shifted", seed=3, nthread=1)
-    targets = recorded.simulation.end_effector_at(recorded.task.sample_poses(2))
+    generator = np.random.default_rng(3)
+    targets = recorded.task.arm.end_effector_at(recorded.task.sample_poses(2, generator))
     assert not np.allclose(targets[0], first["target_m"]), "other targets than a recording's"
     assert first["target_m"] != second["target_m"]
     assert first["dynamics"] != second["dynamics"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trirl_robot.errors import ConfigError
-from trirl_robot.sim.randomisation import load_randomisation
+from trirl_robot.sim.randomisation.config import load_randomisation
 
 pytest.importorskip("rclpy")
 
@@ -24,7 +24,7 @@ def hardware():
 
 
 def _pose(hardware) -> np.ndarray:
-    return hardware.simulation.joint_position[0].copy()
+    return hardware.arm.joint_position[0].copy()
 
 
 def test_arm_lives_in_real_time_and_follows_commands(hardware):
@@ -33,16 +33,16 @@ def test_arm_lives_in_real_time_and_follows_commands(hardware):
     for k in range(1, 101):
         h.command(goal, 0.01 * k, 0.0)
         h.advance_to(0.01 * k)
-    assert h.simulation.state_vector(0)[0] == pytest.approx(1.0, abs=0.006)
+    assert h.arm.simulation.state_vector(0)[0] == pytest.approx(1.0, abs=0.006)
     assert _pose(h) == pytest.approx(goal, abs=0.01)
 
 
 def test_long_pause_is_not_simulated_at_once(hardware):
     h = hardware()
     h.advance_to(10.0)
-    assert h.simulation.state_vector(0)[0] == pytest.approx(0.25, abs=0.006)
+    assert h.arm.simulation.state_vector(0)[0] == pytest.approx(0.25, abs=0.006)
     h.advance_to(10.1)
-    assert h.simulation.state_vector(0)[0] == pytest.approx(0.35, abs=0.006)
+    assert h.arm.simulation.state_vector(0)[0] == pytest.approx(0.35, abs=0.006)
 
 
 def test_joints_are_named_in_another_order_and_matched(hardware):
@@ -60,7 +60,7 @@ def test_encoders_have_the_noise_that_was_drawn(hardware):
     drawn = h.drawn()
     readings = np.array([h.measure()[0][1:][::-1] for _ in range(2000)])
     bias = [drawn[f"encoder_bias_rad/{name}"] for name in h.robot.joints]
-    noise = [drawn[f"position_noise_rad/{name}"] for name in h.robot.joints]
+    noise = [drawn[f"sensor_noise/joint_position.{name}"] for name in h.robot.joints]
     assert readings.mean(axis=0) - _pose(h) == pytest.approx(bias, abs=5e-4)
     assert readings.std(axis=0) == pytest.approx(noise, rel=0.1)
 
@@ -107,24 +107,24 @@ def test_commands_beyond_the_joints_range_are_clipped(hardware):
     for k in range(300):
         h.command(np.array([9.0, 0, 0, 0, 0]), 0.01 * k, 0.0)
         h.advance_to(0.01 * k)
-    limit = h.simulation.model.joint("robot/shoulder_pan").range[1]
+    limit = h.arm.model.joint("robot/shoulder_pan").range[1]
     assert _pose(h)[PAN] == pytest.approx(limit, abs=0.02)
 
 
 def test_new_dynamics_leave_the_arm_where_it_is(hardware):
-    h = hardware("train", seed=1)
+    h = hardware("light", seed=1)
     goal = np.array([0.4, 0.1, 0.2, 0.3, 0.5])
     for k in range(100):
         h.command(goal, 0.01 * k, 0.0)
         h.advance_to(0.01 * k)
-    before, drawn = h.simulation.state_vector(0), h.drawn()
+    before, drawn = h.arm.simulation.state_vector(0), h.drawn()
     new = h.draw_dynamics()
     assert new.keys() == drawn.keys()
     assert new != drawn
-    assert np.array_equal(h.simulation.state_vector(0), before)
+    assert np.array_equal(h.arm.simulation.state_vector(0), before)
     h.advance_to(1.2)
     assert _pose(h) == pytest.approx(goal, abs=0.05)
-    mass = next(t for t in load_randomisation("train").terms if t.quantity == "body_mass")
+    mass = next(t for t in load_randomisation("light").terms if t.quantity == "body_mass")
     assert all(mass.low <= v <= mass.high for k, v in new.items() if k.startswith("body_mass"))
 
 
@@ -148,12 +148,12 @@ def test_log_can_be_played_back(hardware, tmp_path):
     for k in range(5):
         h.advance_to(0.04 * k)
         h.record(50.0 + 0.04 * k)
-    h.log.save(tmp_path / "log.npz", h.simulation.model_xml)
+    h.log.save(tmp_path / "log.npz", h.arm.model_xml)
     with np.load(tmp_path / "log.npz") as log:
         assert log["stamp_s"] == pytest.approx(50.0 + 0.04 * np.arange(5))
-        model = h.simulation.model
+        model = h.arm.model
         assert log["state"].shape == (5, 1 + model.nq + model.nv)
-        assert np.array_equal(log["state"][-1], h.simulation.state_vector(0))
+        assert np.array_equal(log["state"][-1], h.arm.simulation.state_vector(0))
         assert log["command"].shape == (1, 5)
 
 

@@ -87,7 +87,7 @@ def test_refuses_no_episodes(tmp_path, episodes):
     [
         (["--device", "skripted"], "unknown device 'skripted': did you mean 'scripted'?"),
         (["--task", "so101-reech"], "unknown task 'so101-reech': did you mean 'so101-reach'?"),
-        (["--randomisation", "trane"], "did you mean 'train'?"),
+        (["--randomisation", "lihgt"], "did you mean 'light'?"),
         (["--episodes", "0"], "episodes is 0, expected at least 1"),
         (["--output", "nowhere/demos.hdf5"], "the folder nowhere does not exist"),
         (["--append", "--force"], "--append and --force exclude each other"),

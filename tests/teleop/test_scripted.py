@@ -10,7 +10,7 @@ from trirl_robot.errors import ConfigError
 EPISODES = 60
 
 
-def perform(seed, episodes, randomisation="train"):
+def perform(seed, episodes, randomisation="light"):
     """Let the scripted operator do episodes; return success, actions and distances."""
     backend = MujocoBackend("so101-reach", randomisation=randomisation, seed=seed)
     context = DeviceContext(contract=backend.contract, robot=backend.robot, seed=(seed,))

@@ -143,7 +143,7 @@ class Demo:
             cloned, trirl = MeanAction(learnt.cloned), MeanAction(learnt.policy)
             random = RandomPolicy(learnt.contract.action_size, self.seed)
             plan: tuple[tuple[str, Policy, str], ...] = (
-                ("random policy", random, "train"),
+                ("random policy", random, "light"),
                 ("cloning", cloned, "train"),
                 ("TRIRL", trirl, "train"),
                 ("cloning, shifted", cloned, "shifted"),

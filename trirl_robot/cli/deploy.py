@@ -24,6 +24,7 @@ from trirl_robot.errors import ConfigError, DeploymentError
 from trirl_robot.files import write_text_atomically
 from trirl_robot.model_file import load_policy
 from trirl_robot.sim.env import make_env
+from trirl_robot.sim.tasks.reach import ReachTask
 
 LOG = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ def command(
     \b
     Examples:
       trirl deploy policy.onnx
-      trirl deploy runs/reach/policy.onnx --reaches 10 --randomisation train --seed 7
+      trirl deploy runs/reach/policy.onnx --reaches 10 --randomisation light --seed 7
       trirl deploy policy.onnx --output runs/deploy-shifted
     """
     progress = progress_bar("reaches")
@@ -151,14 +152,18 @@ def deploy(
     processes = importlib.import_module("trirl_bringup.processes")
     for name in LEFT_BY_A_RUN:
         (output / name).unlink(missing_ok=True)
-    config = env.task_config
-    targets = env.simulation.end_effector_at(env.task.sample_poses(reaches))
+    reach = env.task
+    if not isinstance(reach, ReachTask):
+        raise ConfigError(f"task '{task}' is no reach; only reaches are deployed in this way")
+    config = reach.config
+    generator = np.random.default_rng(target_seed)
+    targets = reach.arm.end_effector_at(reach.sample_poses(reaches, generator))
     goals = {
         "duration_s": config.duration_s,
         "hold_s": config.success_hold_s,
         "radius_m": config.success_radius_m,
         "targets_m": targets.tolist(),
-        "starts": env.task.sample_poses(reaches).tolist(),
+        "starts": reach.sample_poses(reaches, generator).tolist(),
     }
     write_text_atomically(output / "goals.json", json.dumps(goals) + "\n")
     arguments = [

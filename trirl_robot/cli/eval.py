@@ -30,7 +30,7 @@ BATCH = 100
     "--randomisation",
     "presets",
     multiple=True,
-    help="Preset name or file; can be given several times.  [default: train, shifted]",
+    help="Preset name or file; can be given several times.  [default: light, shifted]",
 )
 @click.option("--episodes", default=200, show_default=True, help="Episodes for each preset.")
 @click.option("--seed", default=0, show_default=True, help="Fixes dynamics, starts and targets.")
@@ -62,7 +62,7 @@ def command(
             seed=seed,
             autoreset=False,
         )
-        for preset in presets or ("train", "shifted")
+        for preset in presets or ("light", "shifted")
     }
     results = {}
     for preset, env in envs.items():

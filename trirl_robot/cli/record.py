@@ -31,7 +31,7 @@ from trirl_robot.demos.recorder import Existing, Stored
 @click.option("--seed", default=0, show_default=True, help="Fixes everything that is drawn.")
 @click.option(
     "--randomisation",
-    default="train",
+    default="light",
     show_default=True,
     help="Dynamics drawn at each episode: preset name or YAML file.",
 )

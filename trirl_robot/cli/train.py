@@ -18,8 +18,8 @@ from trirl_robot.irl.trirl import Trirl, TrirlConfig
 from trirl_robot.runs.folder import RunFolder
 from trirl_robot.runs.settings import RunConfig
 from trirl_robot.runs.train import build_learner, train
-from trirl_robot.sim.env import load_task
-from trirl_robot.sim.randomisation import load_randomisation
+from trirl_robot.sim.randomisation.config import load_randomisation
+from trirl_robot.sim.tasks.registry import load_task
 
 
 @click.command(name="train")
@@ -108,7 +108,7 @@ def resolve(
     output: Path,
     *,
     task: str | None = None,
-    randomisation: str = "train",
+    randomisation: str = "light",
     algorithm: str = "trirl",
     seed: int = 0,
     overrides: tuple[str, ...] = (),

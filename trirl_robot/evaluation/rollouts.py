@@ -30,9 +30,10 @@ class EvaluationResult:
     length: NDArray[np.int64]
     """Steps, shape (E,)."""
     final_distance_m: Array
-    """True distance from the end effector to the target at the end, shape (E,), m."""
+    """True distance that the task measures at the end, such as from the end effector to the
+    target, shape (E,), m; NaN for a task that measures none."""
     target_position: Array
-    """Target in the base frame, shape (E, 3), m."""
+    """Target in the base frame, shape (E, 3), m; NaN for a task that has none."""
     dynamics: tuple[dict[str, float], ...]
     """Dynamics drawn for each episode, by `quantity/object`."""
 
@@ -86,9 +87,7 @@ def evaluate(
     if episodes < 1:
         raise ConfigError(f"got {episodes} episodes to evaluate, expected at least 1")
     if seed is not None:
-        state = env.get_state()
-        state["generator"] = np.random.default_rng(seed).bit_generator.state
-        env.set_state(state)
+        env.reseed(seed)
     ledger = _Ledger(env, episodes)
     with _manual_reset(env):
         observation = env.reset()
@@ -135,7 +134,7 @@ class _Ledger:
         self._return[ids] = 0.0
         self._length[ids] = 0
         for i in ids[self._next[ids] < self._end[ids]]:
-            self._dynamics[self._next[i]] = self._env.simulation.drawn(int(i))
+            self._dynamics[self._next[i]] = self._env.drawn(int(i))
 
     def add(self, reward: Array, success: NDArray[np.bool_], ended: Ids) -> int:
         """Add one step; return how many episodes that count have ended with it."""
@@ -143,11 +142,10 @@ class _Ledger:
         self._length += 1
         ids = ended[self._next[ended] < self._end[ended]]
         rows = self._next[ids]
-        offset = self._env.simulation.end_effector_position[ids] - self._env.target_position[ids]
         self._success[rows] = success[ids]
         self._returns[rows] = self._return[ids]
         self._lengths[rows] = self._length[ids]
-        self._distance[rows] = np.linalg.norm(offset, axis=1)
+        self._distance[rows] = self._env.task.distance()[ids]
         self._target[rows] = self._env.target_position[ids]
         self._next[ids] += 1
         return len(ids)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from trirl_robot.config import require
 from trirl_robot.irl.trirl import TrirlConfig
-from trirl_robot.sim.randomisation import RandomisationConfig
-from trirl_robot.sim.tasks.reach import ReachConfig
+from trirl_robot.sim.randomisation.config import RandomisationConfig
+from trirl_robot.sim.tasks.registry import TaskConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class RunConfig:
     """HDF5 file of the demonstrations, relative to the run folder."""
     demonstrations_sha256: str
     """SHA-256 of that file; a resumed run refuses another."""
-    task: ReachConfig
+    task: TaskConfig
     """The task."""
     randomisation: RandomisationConfig
     """Dynamics that are drawn in training and in the evaluations on the way."""

@@ -1,37 +1,52 @@
-"""A batch of simulated arms, each with dynamics of its own."""
+"""A batch of simulated arms: joints by name, sensors with errors, dynamics of their own."""
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import mujoco
 import numpy as np
-from mujoco.batch import Batch, SimulationError
 from numpy.typing import NDArray
 
 from trirl_robot.kinematics import ForwardKinematics
-from trirl_robot.sim.randomisation import RandomisationConfig, Randomiser
+from trirl_robot.sim.episode_random import EpisodeRandom
+from trirl_robot.sim.randomisation.config import RandomisationConfig
+from trirl_robot.sim.randomisation.randomiser import Randomiser
 from trirl_robot.sim.robots import RobotConfig
 from trirl_robot.sim.scene import PREFIX, compile_scene, kinematics_of
+from trirl_robot.sim.sensors import Sensors
+from trirl_robot.sim.simulation import Simulation
 
 Array = NDArray[np.float64]
 Ids = NDArray[np.intp]
 Mask = NDArray[np.bool_]
+Rows = Ids | slice
 
-logger = logging.getLogger(__name__)
+EVERYTHING = slice(None)
 
-_DIVERGED = [
-    int(mujoco.mjtWarning.mjWARN_BADQPOS),
-    int(mujoco.mjtWarning.mjWARN_BADQVEL),
-    int(mujoco.mjtWarning.mjWARN_BADQACC),
-]
+Furnish = Callable[[mujoco.MjSpec], None]
+"""Adds a task's objects to the scene."""
+
+
+class ObjectSignals:
+    """What is measured of the scene's objects, beside the arm itself."""
+
+    def __init__(self, names: Sequence[str], read: Callable[[Simulation, Rows], Array]) -> None:
+        """Describe the signals.
+
+        Args:
+            names: components, such as `object_position.x`.
+            read: simulation and rows to true values, shape (n, components).
+        """
+        self.names = tuple(names)
+        self.read = read
 
 
 class ArmSimulation:
-    """Simulations of one robot on MuJoCo's native batch; joints in the order of the robot's file.
+    """Simulations of one robot; per-joint vectors are in the order of `joint_names`.
 
-    The properties are the truth; `measure` is what the robot's encoders report.
+    Properties are the truth; `measured_*` is what the robot's sensors reported last.
     """
 
     def __init__(
@@ -40,8 +55,11 @@ class ArmSimulation:
         num_envs: int,
         *,
         randomisation: RandomisationConfig,
-        generator: np.random.Generator,
+        random: EpisodeRandom,
         nthread: int = 0,
+        with_gripper: bool = False,
+        furnish: Furnish | None = None,
+        objects: ObjectSignals | None = None,
     ) -> None:
         """Compile the scene and allocate the batch.
 
@@ -49,145 +67,200 @@ class ArmSimulation:
             robot: the robot.
             num_envs: number of simulations.
             randomisation: what is drawn at each reset.
-            generator: source of every draw.
+            random: source of every draw.
             nthread: threads to step on; 0 for all cores.
+            with_gripper: whether the gripper is commanded, as the last joint.
+            furnish: adds objects to the scene.
+            objects: what is measured of them.
         """
         self.robot = robot
         self.num_envs = num_envs
-        self.model, self.model_xml = compile_scene(robot)
-        self._generator = generator
-        self._batch = Batch(self.model, num_envs, nthread)
-        self._randomiser = Randomiser(self._batch, randomisation, robot.joints)
-        joints = [self.model.joint(PREFIX + name) for name in robot.joints]
+        self.model, self.model_xml = compile_scene(robot, furnish)
+        self.simulation = Simulation(self.model, num_envs, nthread=nthread)
+        self.joint_names = robot.joints
+        if with_gripper:
+            assert robot.gripper is not None
+            self.joint_names = (*robot.joints, robot.gripper.joint)
+        joints = [self.model.joint(PREFIX + name) for name in self.joint_names]
         self._qpos_index = np.array([j.qposadr[0] for j in joints])
         self._dof_index = np.array([j.dofadr[0] for j in joints])
-        self._ctrl_index = np.array([self.model.actuator(PREFIX + n).id for n in robot.joints])
-        self._qpos, self._qvel = self._batch.bind("qpos"), self._batch.bind("qvel")
-        self._ctrl, self._time = self._batch.bind("ctrl"), self._batch.bind("time")
-        self._history = self._batch.bind("history")
-        self._history_template, self._history_places = _history_layout(self.model)
+        self._ctrl_index = np.array([self.model.actuator(PREFIX + n).id for n in self.joint_names])
+        self._objects = objects
+        names = [
+            f"{signal}.{joint}"
+            for signal in ("joint_position", "joint_velocity")
+            for joint in self.joint_names
+        ] + list(objects.names if objects else ())
+        self.randomiser = Randomiser(
+            self.simulation,
+            randomisation,
+            random,
+            period_s=1.0 / robot.control.rate_hz,
+            signals=names,
+        )
+        bias = self.randomiser.own("encoder_bias_rad")
+        self._encoder_bias = None if bias is None else (bias, self._qpos_index)
+        self._sensors = Sensors(
+            self.randomiser, random, (num_envs, len(names)), 1.0 / robot.control.rate_hz
+        )
         self._kinematics = ForwardKinematics(kinematics_of(robot, self.model), robot.joints)
-        self._warnings = np.zeros(num_envs, dtype=np.int64)
-        self.reset(np.arange(num_envs), np.tile(robot.home_position, (num_envs, 1)))
+        self.readings = np.zeros(num_envs, dtype=np.int64)
+        """How often the sensors have been read since each episode's start, (N,)."""
+        self._measured = np.zeros((num_envs, len(names)))
+        self._end_effector = np.zeros((2, num_envs, 3))
+        self.place(
+            np.arange(num_envs),
+            np.tile(self.home_position, (num_envs, 1)),
+        )
+        self.begin_measuring(np.arange(num_envs))
+
+    @property
+    def home_position(self) -> Array:
+        """Home pose, (joints,), rad or m."""
+        home = np.array(self.robot.home_position)
+        with_gripper = len(self.joint_names) > len(home)
+        return np.append(home, self.robot.gripper_home) if with_gripper else home
 
     @property
     def joint_position(self) -> Array:
-        """True joint positions, shape (N, joints), rad."""
-        return np.asarray(self._qpos[:, self._qpos_index])
+        """True joint positions, (N, joints), rad or m."""
+        return np.asarray(self.simulation.qpos[:, self._qpos_index])
 
     @property
     def joint_velocity(self) -> Array:
-        """True joint velocities, shape (N, joints), rad/s."""
-        return np.asarray(self._qvel[:, self._dof_index])
+        """True joint velocities, (N, joints), rad/s or m/s."""
+        return np.asarray(self.simulation.qvel[:, self._dof_index])
 
     @property
     def end_effector_position(self) -> Array:
-        """True end-effector positions in the base frame, shape (N, 3), m."""
-        return self._kinematics.end_effector_position(self.joint_position)
+        """True end-effector positions at the last reading, base frame, (N, 3), m."""
+        return np.asarray(self._end_effector[0])
+
+    @property
+    def measured_joint_position(self) -> Array:
+        """Joint positions as measured last, (N, joints), rad or m."""
+        return self._measured[:, : len(self.joint_names)]
+
+    @property
+    def measured_joint_velocity(self) -> Array:
+        """Joint velocities as measured last, (N, joints), rad/s or m/s."""
+        return self._measured[:, len(self.joint_names) : 2 * len(self.joint_names)]
+
+    @property
+    def measured_end_effector_position(self) -> Array:
+        """End-effector positions for the measured joint positions, base frame, (N, 3), m."""
+        return np.asarray(self._end_effector[1])
+
+    @property
+    def measured_objects(self) -> Array:
+        """What was measured last of the scene's objects, (N, components)."""
+        return self._measured[:, 2 * len(self.joint_names) :]
 
     def end_effector_at(self, joint_position: Array) -> Array:
-        """Return end-effector positions for given joint positions, (..., joints) to (..., 3)."""
+        """Return end-effector positions for given arm positions, (..., arm joints) to (..., 3)."""
         return self._kinematics.end_effector_position(joint_position)
 
-    def measure(self) -> tuple[Array, Array]:
-        """Return measured joint positions and velocities, each (N, joints), with fresh noise."""
-        draws = self._generator.standard_normal((2, self.num_envs, len(self.robot.joints)))
-        randomiser = self._randomiser
-        position = self.joint_position + randomiser.encoder_bias
-        return (
-            position + draws[0] * randomiser.position_noise,
-            self.joint_velocity + draws[1] * randomiser.velocity_noise,
-        )
+    def encoder_position(self, ids: Ids, joint_position: Array) -> Array:
+        """Return what encoders show at true positions, (n, joints): they may be offset."""
+        if self._encoder_bias is None:
+            return joint_position
+        bias, index = self._encoder_bias
+        return np.asarray(joint_position + bias[ids[:, None], index])
 
     def reset(self, ids: Ids, joint_position: Array) -> None:
-        """Draw new dynamics for `ids`; put them at rest at `joint_position`, (n, joints)."""
-        self.draw_dynamics(ids)
-        self._batch.reset(ids, stage=mujoco.mjtStage.mjSTAGE_NONE.value)
-        self._qpos[np.ix_(ids, self._qpos_index)] = joint_position
-        self._ctrl[np.ix_(ids, self._ctrl_index)] = joint_position
-        if self.robot.gripper is not None:
-            gripper = self.model.joint(PREFIX + self.robot.gripper.joint)
-            actuator = self.model.actuator(PREFIX + self.robot.gripper.joint)
-            self._qpos[ids, gripper.qposadr[0]] = self.robot.gripper_home
-            self._ctrl[ids, actuator.id] = self.robot.gripper_home
+        """Draw new dynamics for `ids`; put the arms at rest at `joint_position`, (n, joints).
+
+        What else is in the scene goes to its initial place. Call `begin_measuring` when the whole
+        state is written.
+        """
+        self.randomiser.start(ids)
+        self.simulation.reset(ids)
+        self.place(ids, joint_position)
+        self.randomiser.perturb_initial_state(ids)
+
+    def place(self, ids: Ids, joint_position: Array) -> None:
+        """Put the arms of `ids` at rest at `joint_position`, (n, joints), and let them hold it."""
+        simulation, rows = self.simulation, ids[:, None]
+        gripper = self.robot.gripper
+        if gripper is not None:
+            joint = self.model.joint(PREFIX + gripper.joint)
+            simulation.qpos[ids, joint.qposadr[0]] = self.robot.gripper_home
+            simulation.ctrl[ids, self.model.actuator(PREFIX + gripper.joint).id] = (
+                self.robot.gripper_home
+            )
+        simulation.qpos[rows, self._qpos_index] = joint_position
+        simulation.qvel[rows, self._dof_index] = 0.0
+        simulation.ctrl[rows, self._ctrl_index] = joint_position
         # a delayed actuator reads the past: fill it with the pose that the arm has held
-        history = np.tile(self._history_template, (len(ids), 1))
-        for actuator_id, place in self._history_places.items():
-            history[:, place] = self._ctrl[ids, actuator_id, None]
-        self._history[ids] = history
-        # the batch counts warnings from its last reset
-        self._warnings[ids] = self._count_warnings()[ids]
+        simulation.fill_command_history(ids)
 
     def draw_dynamics(self, ids: Ids) -> None:
         """Draw new dynamics for `ids`; the arms stay where they are."""
-        self._randomiser.draw(ids, self._generator)
+        self.randomiser.start(ids)
 
     def drawn(self, sim: int) -> dict[str, float]:
         """Return the dynamics drawn for one simulation, by `quantity/object`."""
-        return self._randomiser.drawn(sim)
+        return self.randomiser.drawn(sim)
 
     def set_command(self, joint_position: Array) -> None:
-        """Command joint positions, shape (N, joints), rad; they act after the drawn latency."""
-        self._ctrl[:, self._ctrl_index] = joint_position
+        """Command joint positions, (N, joints), rad or m; they act after the drawn latency."""
+        if self._encoder_bias is not None:
+            # the servo regulates what its encoder shows
+            bias, index = self._encoder_bias
+            joint_position = joint_position - bias[:, index]
+        self.simulation.ctrl[:, self._ctrl_index] = joint_position
 
     def advance(self, physics_steps: int) -> Mask:
-        """Step every simulation.
+        """Step every simulation; return which have diverged, (N,)."""
+        return self.simulation.advance(physics_steps)
 
-        Returns:
-            Which simulations diverged, shape (N,); their state is not to be used.
-        """
-        failed = np.zeros(self.num_envs, dtype=np.bool_)
-        try:
-            self._batch.step(nstep=physics_steps)
-        except SimulationError as error:
-            failed[error.ids] = True
-        # MuJoCo resets a diverged simulation by itself and only counts a warning
-        warnings = self._count_warnings()
-        failed |= warnings > self._warnings
-        self._warnings = warnings
-        for sim in np.flatnonzero(failed):
-            logger.warning("simulation %d diverged; drawn: %s", sim, self.drawn(int(sim)))
-        return failed
+    def begin_measuring(self, ids: Ids) -> None:
+        """Take the first readings of new episodes in `ids`."""
+        self.readings[ids] = 0
+        self._measured[ids] = self._sensors.start(ids, self._signals(ids), self.readings)
+        self._locate(ids)
 
-    def state_vector(self, sim: int) -> Array:
-        """Return [time, qpos, qvel] of one simulation."""
-        return np.concatenate(
-            [np.atleast_1d(self._time[sim]).ravel(), self._qpos[sim], self._qvel[sim]]
-        )
+    def measure(self) -> None:
+        """Read all sensors, once a control step."""
+        self.readings += 1
+        self._measured = self._sensors.read(self._signals(EVERYTHING), self.readings)
+        self._locate(EVERYTHING)
 
     def get_state(self) -> dict[str, Any]:
         """Return everything that `set_state` needs to go on identically."""
         return {
-            "batch": self._batch.state.copy(),
-            "randomiser": self._randomiser.get_state(),
+            "simulation": self.simulation.get_state(),
+            "randomiser": self.randomiser.get_state(),
+            "sensors": self._sensors.get_state(),
+            "readings": self.readings.copy(),
+            "measured": self._measured.copy(),
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Restore what `get_state` returned, in this process or another."""
-        self._randomiser.set_state(state["randomiser"])
-        self._batch.state[:] = state["batch"]
-        # a new batch has counted no warnings yet
-        self._warnings = self._count_warnings()
+        self.readings[:] = state["readings"]
+        self.randomiser.set_state(state["randomiser"], self.readings)
+        self.simulation.set_state(state["simulation"])
+        self._sensors.set_state(state["sensors"], self.readings)
+        self._measured = state["measured"].copy()
+        self._locate(EVERYTHING)
 
-    def _count_warnings(self) -> NDArray[np.int64]:
-        """Return how often each simulation was found diverged since its last reset, (N,)."""
-        return np.asarray(self._batch.warning[:, _DIVERGED, 1].sum(axis=1), dtype=np.int64)
+    def _signals(self, rows: Rows) -> Array:
+        """Return true values of everything that is measured, (n, signals)."""
+        simulation = self.simulation
+        position = simulation.qpos[rows][:, self._qpos_index]
+        if self._encoder_bias is not None:
+            bias, index = self._encoder_bias
+            position = position + bias[rows][:, index]
+        parts = [position, simulation.qvel[rows][:, self._dof_index]]
+        if self._objects is not None:
+            parts.append(self._objects.read(simulation, rows))
+        return np.concatenate(parts, axis=1)
 
-
-def _history_layout(model: mujoco.MjModel) -> tuple[Array, dict[int, NDArray[np.intp]]]:
-    """Return the history row of a fresh simulation and where each actuator's values stand in it.
-
-    The layout is read off by writing ones, so it does not hang on MuJoCo's internals.
-    """
-    data = mujoco.MjData(model)
-    template = data.history.copy()
-    places = {}
-    for actuator in range(model.nu):
-        samples = int(model.actuator_history[actuator, 0])
-        if samples == 0:
-            continue
-        mujoco.mj_initCtrlHistory(model, data, actuator, None, np.zeros(samples))
-        before = data.history.copy()
-        mujoco.mj_initCtrlHistory(model, data, actuator, None, np.ones(samples))
-        places[actuator] = np.flatnonzero(data.history != before)
-    return template, places
+    def _locate(self, rows: Rows) -> None:
+        """Compute where the end effectors are, in truth and as measured."""
+        count = len(self.robot.joints)
+        true = self.simulation.qpos[rows][:, self._qpos_index[:count]]
+        measured = self._measured[rows, :count]
+        both = self._kinematics.end_effector_position(np.stack([true, measured]))
+        self._end_effector[:, rows] = both

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trirl_robot.command import ActionMapping, LimitedCommand
-from trirl_robot.config import find_config, load
 from trirl_robot.errors import ConfigError
-from trirl_robot.observation import ObservationBuilder, Signals
-from trirl_robot.sim.arm import ArmSimulation
-from trirl_robot.sim.randomisation import RandomisationConfig, load_randomisation
-from trirl_robot.sim.robots import load_robot
-from trirl_robot.sim.scene import contract_of
-from trirl_robot.sim.tasks.reach import ReachConfig, ReachTask, observation_fields
+from trirl_robot.sim.episode_random import EpisodeKey, EpisodeRandom
+from trirl_robot.sim.randomisation.config import RandomisationConfig, load_randomisation
+from trirl_robot.sim.tasks.registry import TaskConfig, build_task, load_task
 
 Array = NDArray[np.float64]
 Ids = NDArray[np.intp]
 Mask = NDArray[np.bool_]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +50,7 @@ class BatchEnv:
 
     def __init__(
         self,
-        task: ReachConfig,
+        task: TaskConfig,
         num_envs: int,
         *,
         randomisation: RandomisationConfig,
@@ -72,27 +70,17 @@ class BatchEnv:
         """
         if num_envs < 1:
             raise ConfigError(f"num_envs is {num_envs}, expected at least 1")
+        if seed < 0:
+            raise ConfigError(f"seed is {seed}, expected 0 or more")
         self.num_envs = num_envs
         self.autoreset = autoreset
         self.task_config = task
-        self._generator = np.random.default_rng(seed)
-        self.simulation = ArmSimulation(
-            load_robot(task.robot),
-            num_envs,
-            randomisation=randomisation,
-            generator=self._generator,
-            nthread=nthread,
+        self.randomisation = randomisation
+        self._random = EpisodeRandom(seed, num_envs)
+        self.task = build_task(
+            task, num_envs, randomisation=randomisation, random=self._random, nthread=nthread
         )
-        self.task = ReachTask(task, self.simulation, self._generator)
-        robot = self.simulation.robot
-        self.contract = contract_of(robot, self.simulation.model, observation_fields(robot))
-        self._builder = ObservationBuilder(self.contract)
-        self._mapping = ActionMapping(self.contract)
-        self._substeps = robot.substeps
-        joints = len(robot.joints)
-        self.command = np.zeros((num_envs, joints))
-        self._command_velocity = np.zeros((num_envs, joints))
-        self._previous_action = np.zeros((num_envs, self.contract.action_size))
+        self.contract = self.task.contract
         self.elapsed_steps = np.zeros(num_envs, dtype=np.int64)
         self.num_diverged = 0
         self._last_observation = np.zeros((num_envs, self.contract.observation_size))
@@ -104,13 +92,37 @@ class BatchEnv:
 
     @property
     def target_position(self) -> Array:
-        """Targets in the base frame, shape (N, 3), m."""
+        """Targets in the base frame, shape (N, 3), m; NaN for a task that has none."""
         return self.task.target_position
+
+    def drawn(self, sim: int) -> dict[str, float]:
+        """Return the dynamics drawn for one simulation, by `quantity/object`."""
+        return self.task.randomiser.drawn(sim)
+
+    def episode_key(self, sim: int) -> EpisodeKey:
+        """Return what names the random numbers of one simulation's present episode."""
+        return self._random.key(sim)
+
+    def state_vector(self, sim: int) -> Array:
+        """Return [time, qpos, qvel] of one simulation."""
+        return self.task.simulation.state_vector(sim)
+
+    def reseed(self, seed: int) -> None:
+        """Fix everything that is drawn from the next reset on."""
+        self._random.reseed(seed)
+
+    def repeat(self, key: EpisodeKey) -> Array:
+        """Start the episode of `key` in the first environment; return every observation, (N, n).
+
+        With the same task, randomisation and actions it runs as it did, bit for bit.
+        """
+        self._random.repeat(key)
+        return self.reset(np.array([0]))
 
     def reset(self, ids: Ids | None = None) -> Array:
         """Start new episodes in `ids` (all by default); return every observation, (N, n)."""
         self._restart(np.arange(self.num_envs) if ids is None else np.asarray(ids, dtype=np.intp))
-        self._last_observation = self._observe()
+        self._last_observation = self.task.observe()
         return self._last_observation
 
     def stagger(self) -> None:
@@ -127,32 +139,36 @@ class BatchEnv:
         Args:
             action: shape (N, m), in [-1, 1]; values outside are clipped.
         """
-        limited = self._limited(action)
-        self.command = limited.position
-        self._command_velocity = limited.velocity
-        self._previous_action = np.clip(action, -1.0, 1.0)
-        self.simulation.set_command(self.command)
-        diverged = self.simulation.advance(self._substeps)
-        self.num_diverged += int(diverged.sum())
-        reward = self.task.after_step()
+        task = self.task
+        task.apply(action)
+        diverged = task.simulation.advance(task.substeps, task.advance_stage)
+        outcome = task.after_step()
         self.elapsed_steps += 1
-        truncated = (self.elapsed_steps >= self.max_episode_steps) | diverged
-        success = self.task.succeeded() & ~diverged
-        final = self._observe()
-        # what a diverged simulation shows now is not where its action led
-        final[diverged] = self._last_observation[diverged]
+        final = task.observe()
+        terminated, success = outcome.terminated, outcome.success
+        truncated = self.elapsed_steps >= self.max_episode_steps
+        reward = outcome.reward
+        if diverged.any():
+            self._report(diverged)
+            # what a diverged simulation shows now is not where its action led
+            final[diverged] = self._last_observation[diverged]
+            reward = np.where(diverged, 0.0, reward)
+            terminated, success = terminated & ~diverged, success & ~diverged
+            truncated = truncated | diverged
+        truncated = truncated & ~terminated
         observation = final
-        if self.autoreset and truncated.any():
+        done = terminated | truncated
+        if self.autoreset and done.any():
             observation = final.copy()
-            ids = np.flatnonzero(truncated)
+            ids = np.flatnonzero(done)
             self._restart(ids)
-            observation[ids] = self._observe()[ids]
+            observation[ids] = task.observe(ids)
         self._last_observation = observation
         return Step(
             observation=observation,
             final_observation=final,
             reward=reward,
-            terminated=np.zeros(self.num_envs, dtype=np.bool_),
+            terminated=terminated,
             truncated=truncated,
             success=success,
         )
@@ -160,12 +176,8 @@ class BatchEnv:
     def get_state(self) -> dict[str, Any]:
         """Return everything that `set_state` needs to go on bit for bit."""
         return {
-            "generator": self._generator.bit_generator.state,
-            "simulation": self.simulation.get_state(),
+            "random": self._random.get_state(),
             "task": self.task.get_state(),
-            "command": self.command.copy(),
-            "command_velocity": self._command_velocity.copy(),
-            "previous_action": self._previous_action.copy(),
             "elapsed_steps": self.elapsed_steps.copy(),
             "num_diverged": self.num_diverged,
             "last_observation": self._last_observation.copy(),
@@ -173,54 +185,34 @@ class BatchEnv:
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Restore what `get_state` returned."""
-        self._generator.bit_generator.state = state["generator"]
-        self.simulation.set_state(state["simulation"])
+        self._random.set_state(state["random"])
         self.task.set_state(state["task"])
-        self.command = state["command"].copy()
-        self._command_velocity = state["command_velocity"].copy()
-        self._previous_action = state["previous_action"].copy()
         self.elapsed_steps[:] = state["elapsed_steps"]
         self.num_diverged = int(state["num_diverged"])
         self._last_observation = state["last_observation"].copy()
 
-    def _limited(self, action: Array) -> LimitedCommand:
-        return self._mapping.command(action, self.command, self._command_velocity)
-
     def _restart(self, ids: Ids) -> None:
-        start = self.task.reset(ids)
-        self.simulation.reset(ids, start)
-        self.command[ids] = start
-        self._command_velocity[ids] = 0.0
-        self._previous_action[ids] = 0.0
+        self._random.begin(ids)
+        self.task.start(ids)
         self.elapsed_steps[ids] = 0
 
-    def _observe(self) -> Array:
-        position, velocity = self.simulation.measure()
-        return self._builder.build(
-            Signals(
-                joint_position=position,
-                joint_velocity=velocity,
-                joint_command=self.command,
-                previous_action=self._previous_action,
-                target_position=self.task.target_position,
+    def _report(self, diverged: Mask) -> None:
+        for sim in np.flatnonzero(diverged):
+            self.num_diverged += 1
+            logger.warning(
+                "simulation %d diverged in %s after %d steps and is reset; drawn: %s",
+                sim,
+                self.episode_key(int(sim)),
+                self.elapsed_steps[sim],
+                self.drawn(int(sim)),
             )
-        )
-
-
-def load_task(name: str) -> ReachConfig:
-    """Read a task by built-in name or from a YAML file.
-
-    Raises:
-        ConfigError: unknown name, or a file that is not a valid task.
-    """
-    return load(ReachConfig, find_config("tasks", name))
 
 
 def make_env(
     task: str,
     *,
     num_envs: int,
-    randomisation: str = "train",
+    randomisation: str = "light",
     seed: int = 0,
     nthread: int = 0,
     autoreset: bool = True,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -52,8 +54,14 @@ def scene_spec(robot: RobotConfig) -> mujoco.MjSpec:
     return scene
 
 
-def compile_scene(robot: RobotConfig) -> tuple[mujoco.MjModel, str]:
+def compile_scene(
+    robot: RobotConfig, furnish: Callable[[mujoco.MjSpec], None] | None = None
+) -> tuple[mujoco.MjModel, str]:
     """Compile the scene.
+
+    Args:
+        robot: the robot.
+        furnish: adds a task's objects to the scene.
 
     Returns:
         The model and its XML, from which an episode can be replayed.
@@ -62,6 +70,8 @@ def compile_scene(robot: RobotConfig) -> tuple[mujoco.MjModel, str]:
         ConfigError: the model lacks a joint, actuator or site that the robot names.
     """
     spec = scene_spec(robot)
+    if furnish is not None:
+        furnish(spec)
     model = spec.compile()
     check_names(robot, model, PREFIX)
     return model, spec.to_xml()
@@ -103,7 +113,11 @@ def kinematics_of(robot: RobotConfig, model: mujoco.MjModel) -> Kinematics:
 
 
 def contract_of(
-    robot: RobotConfig, model: mujoco.MjModel, observation: tuple[ObservationField, ...]
+    robot: RobotConfig,
+    model: mujoco.MjModel,
+    observation: tuple[ObservationField, ...],
+    *,
+    with_gripper: bool = False,
 ) -> PolicyContract:
     """Return the contract for a robot and the observation that a task asks for."""
     ranges = [model.joint(PREFIX + name).range for name in robot.joints]

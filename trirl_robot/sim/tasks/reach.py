@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trirl_robot.contract import ObservationField
 from trirl_robot.errors import ConfigError
-from trirl_robot.sim.arm import ArmSimulation
+from trirl_robot.sim.episode_random import EpisodeRandom, Stream
+from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.robots import RobotConfig
+from trirl_robot.sim.tasks.arm import ArmTask
+from trirl_robot.sim.tasks.task import Outcome
 
 Array = NDArray[np.float64]
 Ids = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
+CANDIDATES = 8
+"""Poses drawn for each start and each target, of which the first allowed one is taken."""
 SAMPLING_ROUNDS = 100
 """Rounds in which twice as many poses are drawn as are wanted; one pose in 200 has to do."""
 
@@ -25,6 +30,8 @@ SAMPLING_ROUNDS = 100
 class ReachConfig:
     """Parameters of the reach task."""
 
+    task: Literal["reach"] = "reach"
+    """Kind of task."""
     name: str
     """Name of the task."""
     robot: str
@@ -52,58 +59,88 @@ class ReachConfig:
             raise ConfigError("duration_s and success_radius_m must be more than 0")
 
 
-def observation_fields(robot: RobotConfig) -> tuple[ObservationField, ...]:
-    """Return what a real arm knows of itself and of its target."""
-    count = len(robot.joints)
-    return (
-        ObservationField(name="joint_position", size=count, unit="rad", source="joint_position"),
-        ObservationField(name="joint_velocity", size=count, unit="rad/s", source="joint_velocity"),
-        ObservationField(name="joint_command", size=count, unit="rad", source="joint_command"),
-        ObservationField(name="previous_action", size=count, unit="1", source="previous_action"),
-        ObservationField(
-            name="end_effector_position",
-            size=3,
-            unit="m",
-            source="end_effector_position",
-            frame="base",
-        ),
-        ObservationField(
-            name="end_effector_to_target",
-            size=3,
-            unit="m",
-            source="end_effector_to_target",
-            frame="base",
-        ),
-    )
-
-
-class ReachTask:
+class ReachTask(ArmTask):
     """Start poses, targets, reward and success, for a batch of arms."""
 
     def __init__(
-        self, config: ReachConfig, simulation: ArmSimulation, generator: np.random.Generator
+        self,
+        config: ReachConfig,
+        num_envs: int,
+        *,
+        randomisation: RandomisationConfig,
+        random: EpisodeRandom,
+        nthread: int = 0,
     ) -> None:
-        count = len(simulation.robot.joints)
+        super().__init__(
+            config, num_envs, randomisation=randomisation, random=random, nthread=nthread
+        )
+        count = len(self.arm.robot.joints)
         for name in ("sample_min", "sample_max"):
             if len(getattr(config, name)) != count:
                 raise ConfigError(f"task '{config.name}': {name} needs {count} values, one a joint")
         self.config = config
-        self._simulation = simulation
-        self._generator = generator
-        rate = simulation.robot.control.rate_hz
-        self.max_episode_steps = round(config.duration_s * rate)
         # 0.5 s at 25 Hz are 12.5 periods: round up, never in the policy's favour
+        rate = self.arm.robot.control.rate_hz
         self._hold_steps = max(1, int(np.ceil(config.success_hold_s * rate)))
-        self.target_position = np.zeros((simulation.num_envs, 3))
-        self._steps_at_target = np.zeros(simulation.num_envs, dtype=np.int64)
+        self._steps_at_target = np.zeros(num_envs, dtype=np.int64)
 
-    def reset(self, ids: Ids) -> Array:
-        """Draw targets for `ids`; return start poses, shape (n, joints), rad."""
-        self.target_position[ids] = self._simulation.end_effector_at(self.sample_poses(len(ids)))
+    def observation_fields(self, robot: RobotConfig) -> tuple[ObservationField, ...]:
+        """Return what a real arm knows of itself and of its target."""
+        count = len(robot.joints)
+        return (
+            ObservationField(
+                name="joint_position", size=count, unit="rad", source="joint_position"
+            ),
+            ObservationField(
+                name="joint_velocity", size=count, unit="rad/s", source="joint_velocity"
+            ),
+            ObservationField(name="joint_command", size=count, unit="rad", source="joint_command"),
+            ObservationField(
+                name="previous_action", size=count, unit="1", source="previous_action"
+            ),
+            ObservationField(
+                name="end_effector_position",
+                size=3,
+                unit="m",
+                source="end_effector_position",
+                frame="base",
+            ),
+            ObservationField(
+                name="end_effector_to_target",
+                size=3,
+                unit="m",
+                source="end_effector_to_target",
+                frame="base",
+            ),
+        )
+
+    # physics
+
+    def distance(self) -> Array:
+        """Return the true distance from end effector to target, (N,), m."""
+        offset = self._target_position - self.arm.end_effector_position
+        return np.asarray(np.sqrt(np.einsum("ij,ij->i", offset, offset)))
+
+    # start
+
+    def draw_start(self, ids: Ids) -> Array:
+        """Draw targets for `ids`; return start poses, (n, joints), rad."""
+        config, count = self.config, len(self.config.sample_min)
+        uniform = self.random.uniform(ids, Stream.TASK, 2 * CANDIDATES * count)
+        low, high = np.array(config.sample_min), np.array(config.sample_max)
+        candidates = low + (high - low) * uniform.reshape(len(ids), 2, CANDIDATES, count)
+        position = self.arm.end_effector_at(candidates)
+        allowed = self._allowed(position)
+        first = np.argmax(allowed, axis=-1)[..., None, None]
+        pose = np.take_along_axis(candidates, first, axis=2)[:, :, 0]
+        for row, which in np.argwhere(~allowed.any(axis=-1)):
+            generator = self.random.generator(int(ids[row]), Stream.TASK, 1 + which)
+            pose[row, which] = self.sample_poses(1, generator)[0]
+        self._target_position[ids] = self.arm.end_effector_at(pose[:, 1])
         self._steps_at_target[ids] = 0
-        return self.sample_poses(len(ids))
+        return pose[:, 0]
 
-    def sample_poses(self, count: int) -> Array:
+    def sample_poses(self, count: int, generator: np.random.Generator) -> Array:
         """Draw poses whose end effector is above the table and away from the base.
 
         Returns:
@@ -116,15 +153,9 @@ class ReachTask:
         for _ in range(SAMPLING_ROUNDS):
             if len(chosen) >= count:
                 return chosen[:count]
-            poses = self._generator.uniform(
-                config.sample_min,
-                config.sample_max,
-                (2 * count + 8, chosen.shape[1]),
-            )
-            position = self._simulation.end_effector_at(poses)
-            allowed = (position[:, 2] >= config.minimum_height_m) & (
-                np.hypot(position[:, 0], position[:, 1]) >= config.minimum_radius_m
-            )
+            shape = (2 * count + 8, chosen.shape[1])
+            poses = generator.uniform(config.sample_min, config.sample_max, shape)
+            allowed = self._allowed(self.arm.end_effector_at(poses))
             chosen = np.concatenate([chosen, poses[allowed]])
         raise ConfigError(
             f"task '{config.name}': of the poses between sample_min and sample_max hardly any or "
@@ -133,30 +164,32 @@ class ReachTask:
             "(minimum_radius_m); lower these or widen the range"
         )
 
-    def distance(self) -> Array:
-        """Return the true distance from end effector to target, shape (N,), m."""
-        offset = self.target_position - self._simulation.end_effector_position
-        return np.asarray(np.linalg.norm(offset, axis=1))
+    def _allowed(self, position: Array) -> Mask:
+        """Return which end-effector positions (..., 3) may be a start or a target, (...)."""
+        return np.asarray(
+            (position[..., 2] >= self.config.minimum_height_m)
+            & (np.hypot(position[..., 0], position[..., 1]) >= self.config.minimum_radius_m)
+        )
 
-    def after_step(self) -> Array:
-        """Count the time spent at the target; return the task's reward (minus distance), (N,)."""
+    # reward and success
+
+    def after_step(self) -> Outcome:
+        """Measure; the reward is minus the distance, success is to have stayed at the target."""
+        self.arm.measure()
         distance = self.distance()
         there = distance < self.config.success_radius_m
         self._steps_at_target = np.where(there, self._steps_at_target + 1, 0)
-        return -distance
+        return Outcome(
+            reward=-distance,
+            terminated=np.zeros(len(distance), dtype=np.bool_),
+            success=self._steps_at_target >= self._hold_steps,
+        )
 
-    def succeeded(self) -> Mask:
-        """Return which simulations have been at the target for the last `success_hold_s`, (N,)."""
-        return self._steps_at_target >= self._hold_steps
+    def get_state(self) -> dict[str, Any]:
+        """Return everything that `set_state` needs to go on bit for bit."""
+        return {**super().get_state(), "steps_at_target": self._steps_at_target.copy()}
 
-    def get_state(self) -> dict[str, NDArray[Any]]:
-        """Return a copy of the task's state."""
-        return {
-            "target_position": self.target_position.copy(),
-            "steps_at_target": self._steps_at_target.copy(),
-        }
-
-    def set_state(self, state: dict[str, NDArray[Any]]) -> None:
+    def set_state(self, state: dict[str, Any]) -> None:
         """Restore what `get_state` returned."""
-        self.target_position[:] = state["target_position"]
-        self._steps_at_target[:] = state["steps_at_target"]
+        super().set_state(state)
+        self._steps_at_target = state["steps_at_target"].copy()

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from trirl_robot.errors import ConfigError, NonFiniteError
 from trirl_robot.files import replaced_atomically
 from trirl_robot.sim.arm import ArmSimulation
-from trirl_robot.sim.randomisation import load_randomisation
+from trirl_robot.sim.episode_random import EpisodeRandom
+from trirl_robot.sim.randomisation.config import load_randomisation
 from trirl_robot.sim.robots import load_robot
 from trirl_robot.sim.scene import PREFIX
 
@@ -75,13 +76,15 @@ class SimulatedHardware:
         if not command_timeout_s > 0.0:
             raise ConfigError(f"command_timeout_s is {command_timeout_s}, expected more than 0")
         self.robot = load_robot(robot)
-        self.simulation = ArmSimulation(
+        self._random = EpisodeRandom(seed, 1)
+        self.arm = ArmSimulation(
             self.robot,
             1,
             randomisation=load_randomisation(randomisation),
-            generator=np.random.default_rng(seed),
+            random=self._random,
             nthread=1,
         )
+        self.draw_dynamics()
         self.log = HardwareLog() if keep_log else None
         self.commands = 0
         self.refused_commands = 0
@@ -89,7 +92,7 @@ class SimulatedHardware:
         self.holding = False
         self._timeout_s = command_timeout_s
         self._commanded_s: float | None = None
-        model = self.simulation.model
+        model = self.arm.model
         ranges = np.array([model.joint(PREFIX + name).range for name in self.robot.joints])
         self._minimum, self._maximum = ranges.T
         self._start_s: float | None = None
@@ -109,7 +112,7 @@ class SimulatedHardware:
             self.log.command_stamp_s.append(stamp_s)
         self._commanded_s = now_s
         self.holding = False
-        self.simulation.set_command(np.clip(position, self._minimum, self._maximum)[None])
+        self.arm.set_command(np.clip(position, self._minimum, self._maximum)[None])
 
     def advance_to(self, now_s: float) -> None:
         """Simulate up to a time of the caller's clock, so that the arm lives in real time.
@@ -127,39 +130,43 @@ class SimulatedHardware:
             due -= skipped
         if due > 0:
             self._steps_done += due
-            if self.simulation.advance(due).any():
+            if self.arm.advance(due).any():
                 raise NonFiniteError(f"the simulated arm diverged; drawn: {self.drawn()}")
         self._watch(now_s)
 
     def measure(self) -> tuple[Array, Array]:
         """Return what the encoders report, positions and velocities in `joint_names`' order."""
-        position, velocity = (values[0, ::-1] for values in self.simulation.measure())
+        arm = self.arm
+        arm.measure()
+        position = arm.measured_joint_position[0, ::-1]
+        velocity = arm.measured_joint_velocity[0, ::-1]
         if self.robot.gripper is None:
             return position, velocity
-        joint = self.simulation.model.joint(PREFIX + self.robot.gripper.joint)
-        state = self.simulation.state_vector(0)
+        joint = arm.model.joint(PREFIX + self.robot.gripper.joint)
+        state = arm.simulation.state_vector(0)
         qpos = 1 + int(joint.qposadr[0])
-        qvel = 1 + self.simulation.model.nq + int(joint.dofadr[0])
+        qvel = 1 + arm.model.nq + int(joint.dofadr[0])
         return np.append(state[qpos], position), np.append(state[qvel], velocity)
 
     def end_effector(self) -> Array:
         """Return the true end-effector position in the base frame, (3,), m."""
-        return np.asarray(self.simulation.end_effector_position[0])
+        return np.asarray(self.arm.end_effector_position[0])
 
     def draw_dynamics(self) -> dict[str, float]:
         """Draw new dynamics; the arm stays where it is."""
-        self.simulation.draw_dynamics(_ONLY)
+        self._random.begin(_ONLY)
+        self.arm.draw_dynamics(_ONLY)
         return self.drawn()
 
     def drawn(self) -> dict[str, float]:
         """Return the dynamics drawn last, by `quantity/object`."""
-        return self.simulation.drawn(0)
+        return self.arm.drawn(0)
 
     def record(self, stamp_s: float) -> None:
         """Keep the present state for the log, if there is one."""
         if self.log is not None:
             self.log.stamp_s.append(stamp_s)
-            self.log.state.append(self.simulation.state_vector(0))
+            self.log.state.append(self.arm.simulation.state_vector(0))
 
     def _watch(self, now_s: float) -> None:
         """Hold when commands that had been coming have stopped.

@@ -92,7 +92,7 @@ class SimulatedHardwareNode(Node):
         self._thread.stop()
         log = self.hardware.log
         if log is not None and log.state:
-            log.save(Path(self._settings.log_path), self.hardware.simulation.model_xml)
+            log.save(Path(self._settings.log_path), self.hardware.arm.model_xml)
 
     def _cycle(self, late_s: float, missed_deadline: bool) -> None:
         if self._failure:

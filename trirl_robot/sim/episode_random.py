@@ -1,0 +1,119 @@
+"""Random numbers that belong to an episode.
+
+Everything that an episode draws is a function of three integers: the seed, the environment and the
+episode's number in it. So an episode can be run again from its record, whatever else the batch did,
+and a checkpoint need not hold the state of a generator.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.intp]
+
+
+class Stream(IntEnum):
+    """Independent sources of random numbers within an episode."""
+
+    DYNAMICS = 0
+    """Dynamics drawn at the episode's start."""
+    TASK = 1
+    """Start pose, target, objects."""
+    SENSORS = 2
+    """Measurement noise, in blocks of steps."""
+    INTERVAL = 3
+    """Dynamics drawn again within the episode, in blocks by event."""
+    ONCE = 4
+    """Dynamics that a simulation keeps over all its episodes."""
+    JITTER = 5
+    """Latency of each command, in blocks of steps."""
+    DROPOUT = 6
+    """Measurements that are lost, in blocks of steps."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpisodeKey:
+    """What names an episode's random numbers."""
+
+    seed: int
+    """Seed of the environments."""
+    environment: int
+    """Environment's number."""
+    episode: int
+    """Episode's number in that environment, from 0."""
+
+
+class EpisodeRandom:
+    """The random numbers of N environments."""
+
+    def __init__(self, seed: int, num_envs: int) -> None:
+        self._environment = np.arange(num_envs)
+        self._episode = np.full(num_envs, -1, dtype=np.int64)
+        self._seed = seed
+
+    def begin(self, ids: Ids) -> None:
+        """Go on to the next episode in `ids`."""
+        self._episode[ids] += 1
+
+    def reseed(self, seed: int) -> None:
+        """Start again before the first episode, with another seed."""
+        self._seed = seed
+        self._environment = np.arange(len(self._environment))
+        self._episode[:] = -1
+
+    def key(self, env: int) -> EpisodeKey:
+        """Return what names the present episode of an environment."""
+        return EpisodeKey(
+            seed=self._seed,
+            environment=int(self._environment[env]),
+            episode=int(self._episode[env]),
+        )
+
+    def repeat(self, key: EpisodeKey) -> None:
+        """Make the next episode of the first environment that of `key`."""
+        self._seed = key.seed
+        self._environment[0] = key.environment
+        self._episode[0] = key.episode - 1
+
+    def generator(self, env: int, stream: Stream, block: int = 0) -> np.random.Generator:
+        """Return a generator at the start of a stream.
+
+        Args:
+            env: the environment, whose present episode is meant.
+            stream: what the numbers are for.
+            block: the stream's part, such as the number of an event.
+        """
+        episode = 0 if stream is Stream.ONCE else int(self._episode[env])
+        # Philox is counter-based: streams are far apart without any hashing of seeds
+        return np.random.Generator(
+            np.random.Philox(
+                key=[self._seed, int(self._environment[env])],
+                counter=[0, block, int(stream), episode],
+            )
+        )
+
+    def uniform(self, ids: Ids, stream: Stream, count: int) -> NDArray[np.float64]:
+        """Return uniform draws from [0, 1), shape (len(ids), count), the first of a stream."""
+        draws = np.empty((len(ids), count))
+        for row, env in zip(draws, ids, strict=True):
+            self.generator(int(env), stream).random(out=row)
+        return draws
+
+    def get_state(self) -> dict[str, Any]:
+        """Return everything that `set_state` needs."""
+        return {
+            "seed": self._seed,
+            "environment": self._environment.copy(),
+            "episode": self._episode.copy(),
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Restore what `get_state` returned."""
+        self._seed = int(state["seed"])
+        self._environment = state["environment"].copy()
+        self._episode[:] = state["episode"]

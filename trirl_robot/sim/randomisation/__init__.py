@@ -1,0 +1,1 @@
+"""Randomised dynamics: terms read from YAML, drawn for each simulation, kept by name."""

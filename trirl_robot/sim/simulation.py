@@ -1,0 +1,125 @@
+"""Many simulations of one model on MuJoCo's native batch, each with model values of its own."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+from mujoco.batch import Batch, SimulationError
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Ids = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+
+MAXIMUM_LATENCY_S = 0.2
+"""Longest command latency that the actuators' history buffers hold [s]."""
+
+NO_STAGE = int(mujoco.mjtStage.mjSTAGE_NONE)
+_DIVERGED = [
+    int(mujoco.mjtWarning.mjWARN_BADQPOS),
+    int(mujoco.mjtWarning.mjWARN_BADQVEL),
+    int(mujoco.mjtWarning.mjWARN_BADQACC),
+]
+
+
+def add_command_history(spec: mujoco.MjSpec) -> None:
+    """Let every actuator of `spec` act on a command of up to `MAXIMUM_LATENCY_S` ago."""
+    for actuator in spec.actuators:
+        actuator.nsample = int(np.ceil(MAXIMUM_LATENCY_S / spec.option.timestep)) + 1
+        actuator.delay = 0.0
+
+
+class Simulation:
+    """N simulations of a model; arrays are (N, ...) and live: a write is the state."""
+
+    def __init__(
+        self, model: mujoco.MjModel, num_envs: int, *, nthread: int = 0, persistent: bool = False
+    ) -> None:
+        """Allocate the batch.
+
+        Args:
+            model: the model of all simulations.
+            num_envs: number of simulations N.
+            nthread: threads to step on; 0 for all cores. Results do not depend on it.
+            persistent: keep one MjData a simulation; see `mujoco.batch`.
+        """
+        self.model = model
+        self.num_envs = num_envs
+        self.batch = Batch(model, num_envs, nthread, persistent)
+        self.qpos: Array = self.batch.bind("qpos")
+        self.qvel: Array = self.batch.bind("qvel")
+        self.ctrl: Array = self.batch.bind("ctrl")
+        self.time: Array = self.batch.bind("time")
+        self._history: Array = self.batch.bind("history")
+        self._history_template, self._history_places = _history_layout(model)
+        self._warnings = np.zeros(num_envs, dtype=np.int64)
+        self.reset(np.arange(num_envs))
+
+    def reset(self, ids: Ids) -> None:
+        """Put `ids` into the model's initial state; derived fields are not computed."""
+        self.batch.reset(ids, stage=NO_STAGE)
+        # the batch counts warnings from its last reset
+        self._warnings[ids] = 0
+
+    def fill_command_history(self, ids: Ids) -> None:
+        """Let delayed actuators of `ids` remember the present controls as those of the past."""
+        if not self._history_places:
+            return
+        history = np.tile(self._history_template, (len(ids), 1))
+        for actuator, place in self._history_places.items():
+            history[:, place] = self.ctrl[ids, actuator, None]
+        self._history[ids] = history
+
+    def advance(self, physics_steps: int, stage: int = NO_STAGE) -> Mask:
+        """Step every simulation.
+
+        Args:
+            physics_steps: number of physics steps.
+            stage: `mjtStage` up to which derived fields are computed at the new state.
+
+        Returns:
+            Which simulations diverged, shape (N,); their state is not to be used.
+        """
+        failed = np.zeros(self.num_envs, dtype=np.bool_)
+        try:
+            self.batch.step(nstep=physics_steps, stage=stage)
+        except SimulationError as error:
+            failed[error.ids] = True
+        # MuJoCo resets a diverged simulation by itself and only counts a warning
+        warnings = self.batch.warning[:, _DIVERGED, 1].sum(axis=1)
+        failed |= warnings > self._warnings
+        self._warnings = warnings
+        return failed
+
+    def state_vector(self, sim: int) -> Array:
+        """Return [time, qpos, qvel] of one simulation."""
+        return np.concatenate([self.time[sim].ravel(), self.qpos[sim], self.qvel[sim]])
+
+    def get_state(self) -> Array:
+        """Return a copy of all states, for `set_state`."""
+        return np.array(self.batch.state)
+
+    def set_state(self, state: Array) -> None:
+        """Restore what `get_state` returned, in this process or another."""
+        self.batch.state[:] = state
+        # a new batch has counted no warnings yet
+        self._warnings = self.batch.warning[:, _DIVERGED, 1].sum(axis=1)
+
+
+def _history_layout(model: mujoco.MjModel) -> tuple[Array, dict[int, Ids]]:
+    """Return the history row of a fresh simulation and where each actuator's values stand in it.
+
+    The layout is read off by writing ones, so it does not hang on MuJoCo's internals.
+    """
+    data = mujoco.MjData(model)
+    template = data.history.copy()
+    places = {}
+    for actuator in range(model.nu):
+        samples = int(model.actuator_history[actuator, 0])
+        if samples == 0:
+            continue
+        mujoco.mj_initCtrlHistory(model, data, actuator, None, np.zeros(samples))
+        before = data.history.copy()
+        mujoco.mj_initCtrlHistory(model, data, actuator, None, np.ones(samples))
+        places[actuator] = np.flatnonzero(data.history != before)
+    return template, places
