@@ -158,3 +158,40 @@ def test_a_built_in_name_and_a_path_are_found(tmp_path, monkeypatch):
         find_config("robots", "so100")
     with pytest.raises(ConfigError, match="no such file"):
         find_config("robots", "missing.yaml")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cat:
+    animal: Literal["cat"] = "cat"
+    lives: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dog:
+    animal: Literal["dog", "puppy"] = "dog"
+    tricks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    pet: Cat | Dog
+
+
+def test_a_union_of_dataclasses_is_told_apart_by_its_first_field():
+    assert from_mapping(Cat | Dog, {"animal": "cat", "lives": 7}, "f") == Cat(lives=7)
+    owner = from_mapping(Owner, {"pet": {"animal": "puppy", "tricks": ["roll"]}}, "f")
+    assert owner.pet == Dog(animal="puppy", tricks=("roll",))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"lives": 7}, "f: key 'animal' is missing; valid are cat, dog, puppy"),
+        ({"animal": "catt", "lives": 7}, "f: unknown animal 'catt': did you mean 'cat'"),
+        ({"animal": "cat", "livs": 7}, "f: unknown key 'livs': did you mean 'lives'"),
+        ({"animal": "dog", "lives": 7}, "f: unknown key 'lives'"),
+    ],
+)
+def test_the_error_is_about_the_kind_that_was_meant(data, message):
+    with pytest.raises(ConfigError, match=message):
+        from_mapping(Cat | Dog, data, "f")

@@ -90,13 +90,16 @@ def from_mapping(cls: type[T], data: Mapping[str, Any], where: str) -> T:
     """Build the dataclass `cls` from plain data, strictly.
 
     Args:
-        cls: a dataclass; nested dataclasses, tuples, mappings and unions with None are understood.
+        cls: a dataclass, or a union of dataclasses that a `Literal` in their first field tells
+            apart; nested dataclasses, tuples, mappings and unions with None are understood.
         data: plain data, as read from YAML.
         where: how messages name the place, such as the file.
 
     Raises:
         ConfigError: an unknown or missing key, or a value of the wrong type.
     """
+    if typing.get_origin(cls) in (typing.Union, types.UnionType):
+        return typing.cast(T, _convert(cls, data, where))
     hints = typing.get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     for key in data:
@@ -200,12 +203,41 @@ def _convert_union(options: tuple[Any, ...], value: Any, where: str) -> Any:
     rest = [option for option in options if option is not type(None)]
     if len(rest) == 1:
         return _convert(rest[0], value, where)
+    tag = _tag(rest)
+    if tag is not None:
+        name, kinds = tag
+        _expect(isinstance(value, dict), "keys and values", value, where)
+        kind = value.get(name)
+        if kind is None:
+            raise ConfigError(f"{where}: key '{name}' is missing; valid are {', '.join(kinds)}")
+        if kind not in kinds:
+            raise ConfigError(f"{where}: {unknown_name(name, str(kind), kinds)}")
+        return from_mapping(kinds[kind], value, where)
     for option in rest:
         try:
             return _convert(option, value, where)
         except ConfigError:
             continue
     raise ConfigError(f"{where}: got {_kind_of(value)}, which fits none of the accepted forms")
+
+
+def _tag(options: list[Any]) -> tuple[str, dict[str, Any]] | None:
+    """Return the field that tells dataclasses apart, and the dataclass for each of its values.
+
+    It is the first field of each, and a `Literal`.
+    """
+    kinds = {}
+    names = set()
+    for option in options:
+        if not dataclasses.is_dataclass(option):
+            return None
+        name = dataclasses.fields(option)[0].name
+        hint = typing.get_type_hints(option)[name]
+        if typing.get_origin(hint) is not typing.Literal:
+            return None
+        names.add(name)
+        kinds.update(dict.fromkeys(typing.get_args(hint), option))
+    return (names.pop(), kinds) if len(names) == 1 else None
 
 
 def _convert_tuple(options: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from trirl_robot.config import find_config, from_mapping, read_yaml
-from trirl_robot.errors import ConfigError, unknown_name
+from collections.abc import Callable
+from typing import Any
+
+from trirl_robot.config import find_config, load
 from trirl_robot.sim.episode_random import EpisodeRandom
 from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.tasks.reach import ReachConfig, ReachTask
 from trirl_robot.sim.tasks.task import Task
 
 TaskConfig = ReachConfig
+"""Parameters of any task; the first field, `task`, tells which."""
 
-_TASKS: dict[str, tuple[type[TaskConfig], type[Task]]] = {
-    "reach": (ReachConfig, ReachTask),
+_TASKS: dict[type[Any], Callable[..., Task]] = {
+    ReachConfig: ReachTask,
 }
 
 
@@ -22,14 +25,9 @@ def load_task(name: str) -> TaskConfig:
     Raises:
         ConfigError: unknown name, or a file that is not a valid task.
     """
-    path = find_config("tasks", name)
-    data = read_yaml(path)
-    kind = data.get("task")
-    if kind is None:
-        raise ConfigError(f"{path}: key 'task' is missing; expected one of {', '.join(_TASKS)}")
-    if kind not in _TASKS:
-        raise ConfigError(f"{path}: {unknown_name('kind of task', str(kind), _TASKS)}")
-    return from_mapping(_TASKS[kind][0], data, str(path))
+    any_task: Any = TaskConfig
+    config: TaskConfig = load(any_task, find_config("tasks", name))
+    return config
 
 
 def build_task(
@@ -49,6 +47,6 @@ def build_task(
         random: source of every draw.
         nthread: threads to step on; 0 for all cores.
     """
-    return _TASKS[config.task][1](  # type: ignore[call-arg]
+    return _TASKS[type(config)](
         config, num_envs, randomisation=randomisation, random=random, nthread=nthread
     )
