@@ -8,14 +8,57 @@ from typing import Any
 from trirl_robot.config import find_config, load
 from trirl_robot.sim.episode_random import EpisodeRandom
 from trirl_robot.sim.randomisation.config import RandomisationConfig
+from trirl_robot.sim.tasks.locomotion.ant import AntConfig, AntTask
+from trirl_robot.sim.tasks.locomotion.double_pendulum import (
+    DoublePendulumConfig,
+    DoublePendulumTask,
+)
+from trirl_robot.sim.tasks.locomotion.humanoid import HumanoidConfig, HumanoidTask
+from trirl_robot.sim.tasks.locomotion.pusher import PusherConfig, PusherTask
+from trirl_robot.sim.tasks.locomotion.reacher import ReacherConfig, ReacherTask
+from trirl_robot.sim.tasks.locomotion.runners import (
+    HalfCheetahConfig,
+    HalfCheetahTask,
+    SwimmerConfig,
+    SwimmerTask,
+)
+from trirl_robot.sim.tasks.locomotion.walkers import (
+    HopperConfig,
+    HopperTask,
+    Walker2dConfig,
+    Walker2dTask,
+)
+from trirl_robot.sim.tasks.point_maze import PointMazeConfig, PointMazeTask
 from trirl_robot.sim.tasks.reach import ReachConfig, ReachTask
 from trirl_robot.sim.tasks.task import Task
 
-TaskConfig = ReachConfig
+TaskConfig = (
+    ReachConfig
+    | HalfCheetahConfig
+    | HopperConfig
+    | Walker2dConfig
+    | AntConfig
+    | HumanoidConfig
+    | SwimmerConfig
+    | ReacherConfig
+    | PusherConfig
+    | DoublePendulumConfig
+    | PointMazeConfig
+)
 """Parameters of any task; the first field, `task`, tells which."""
 
 _TASKS: dict[type[Any], Callable[..., Task]] = {
     ReachConfig: ReachTask,
+    HalfCheetahConfig: HalfCheetahTask,
+    HopperConfig: HopperTask,
+    Walker2dConfig: Walker2dTask,
+    AntConfig: AntTask,
+    HumanoidConfig: HumanoidTask,
+    SwimmerConfig: SwimmerTask,
+    ReacherConfig: ReacherTask,
+    PusherConfig: PusherTask,
+    DoublePendulumConfig: DoublePendulumTask,
+    PointMazeConfig: PointMazeTask,
 }
 
 

@@ -1,0 +1,1 @@
+"""Benchmark tasks with the semantics of Gymnasium's MuJoCo environments, version 5."""
