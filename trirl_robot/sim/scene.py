@@ -11,18 +11,22 @@ from numpy.typing import NDArray
 from trirl_robot.contract import (
     CONTRACT_VERSION,
     ActionField,
+    GripperConvention,
     JointLimits,
     JointScrew,
     Kinematics,
     ObservationField,
     PolicyContract,
 )
-from trirl_robot.sim.robots import RobotConfig, check_names, model_path
+from trirl_robot.errors import ConfigError
+from trirl_robot.sim.actuation import check_control
+from trirl_robot.sim.robot_sources import compile_spec
+from trirl_robot.sim.robot_spec import robot_spec
+from trirl_robot.sim.robots import RobotConfig, check_names
+from trirl_robot.sim.simulation import add_command_history
 
 PREFIX = "robot/"
 """Prefix of the robot's elements in the scene."""
-MAXIMUM_LATENCY_S = 0.2
-"""Longest command latency that the actuators' history buffers hold [s]."""
 
 
 def scene_spec(robot: RobotConfig) -> mujoco.MjSpec:
@@ -41,16 +45,13 @@ def scene_spec(robot: RobotConfig) -> mujoco.MjSpec:
         size=[1.5, 1.5, 0.05],
         rgba=[0.86, 0.87, 0.89, 1.0],
     )
-    arm = mujoco.MjSpec.from_file(str(model_path(robot)))
-    for key in list(arm.keys):
-        arm.delete(key)
+    arm = robot_spec(robot)
+    # how contacts are solved suits the robot; everything else of the scene's options wins
+    scene.option.cone, scene.option.impratio = arm.option.cone, arm.option.impratio
+    for name in (n for n in dir(arm.option) if not n.startswith("_")):
+        setattr(arm.option, name, getattr(scene.option, name))
     scene.attach(arm, prefix=PREFIX, frame=scene.worldbody.add_frame())
-    for body in scene.bodies:
-        if body.name.startswith(PREFIX):
-            body.gravcomp = float(robot.gravity_compensation)
-    for actuator in scene.actuators:
-        actuator.nsample = int(np.ceil(MAXIMUM_LATENCY_S / robot.physics_timestep_s)) + 1
-        actuator.delay = 0.0
+    add_command_history(scene)
     return scene
 
 
@@ -72,22 +73,24 @@ def compile_scene(
     spec = scene_spec(robot)
     if furnish is not None:
         furnish(spec)
-    model = spec.compile()
+    model = compile_spec(spec, f"robot '{robot.name}'")
     check_names(robot, model, PREFIX)
+    check_control(robot, model, PREFIX)
     return model, spec.to_xml()
 
 
 def robot_model(robot: RobotConfig) -> mujoco.MjModel:
     """Return the arm alone, with unprefixed names, for inverse kinematics."""
-    model = mujoco.MjSpec.from_file(str(model_path(robot))).compile()
+    model = compile_spec(robot_spec(robot), f"robot '{robot.name}'")
     check_names(robot, model, "")
     return model
 
 
 def kinematics_of(robot: RobotConfig, model: mujoco.MjModel) -> Kinematics:
     """Read the chain to the end effector from a compiled scene (see `Kinematics`)."""
-    data = mujoco.MjData(model)
-    data.qpos[:] = 0.0
+    data = mujoco.MjData(model)  # joints that are not listed stay as the model has them
+    for name in robot.joints:
+        data.joint(PREFIX + name).qpos[:] = 0.0
     mujoco.mj_kinematics(model, data)
     site = model.site(PREFIX + robot.end_effector_site)
     ancestors = []
@@ -119,40 +122,89 @@ def contract_of(
     *,
     with_gripper: bool = False,
 ) -> PolicyContract:
-    """Return the contract for a robot and the observation that a task asks for."""
-    ranges = [model.joint(PREFIX + name).range for name in robot.joints]
-    limits = tuple(
-        JointLimits(
-            joint=name,
-            position_min=float(low),
-            position_max=float(high),
-            velocity=velocity,
-            acceleration=acceleration,
+    """Return the contract for a robot and the observation that a task asks for.
+
+    Args:
+        robot: the robot.
+        model: the compiled scene.
+        observation: fields of the observation; per-joint ones as long as there are joints.
+        with_gripper: whether policies command the gripper, as the last joint.
+
+    Raises:
+        ConfigError: the gripper is asked for, and the robot has none.
+    """
+    gripper = robot.gripper
+    joints, home, scale = robot.joints, robot.home_position, robot.action_scale
+    fastest, steepest = robot.velocity_limit, robot.acceleration_limit
+    if with_gripper:
+        if gripper is None:
+            raise ConfigError(
+                f"robot '{robot.name}' has no gripper, and the task commands one; choose another "
+                "robot, or describe its gripper in its file"
+            )
+        joints, home, scale = (
+            (*joints, gripper.joint),
+            (*home, gripper.home),
+            (*scale, gripper.scale),
         )
-        for name, (low, high), velocity, acceleration in zip(
-            robot.joints, ranges, robot.velocity_limit, robot.acceleration_limit, strict=True
-        )
-    )
-    count = len(robot.joints)
-    action = ActionField(
-        name="joint_position_delta" if robot.control.kind.endswith("delta") else "joint_position",
-        size=count,
-        kind=robot.control.kind,
-        unit="rad",
-        scale=(robot.control.scale,) * count,
-        offset=(0.0,) * count if robot.control.kind.endswith("delta") else robot.home_position,
-    )
+        fastest = (*fastest, gripper.velocity_limit)
+        steepest = (*steepest, gripper.acceleration_limit)
     return PolicyContract(
         contract_version=CONTRACT_VERSION,
         robot=robot.name,
-        joint_names=robot.joints,
+        joint_names=joints,
         observation=observation,
-        action=(action,),
+        action=(_action(robot, model, joints, scale, home),),
         control_rate_hz=robot.control.rate_hz,
-        limits=limits,
-        default_joint_positions=robot.home_position,
+        limits=_limits(model, joints, fastest, steepest),
+        default_joint_positions=home,
         kinematics=kinematics_of(robot, model),
-        gripper=None,
+        gripper=None
+        if gripper is None or not with_gripper
+        else GripperConvention(
+            joint=gripper.joint,
+            open_position=gripper.open_position,
+            closed_position=gripper.closed_position,
+        ),
+    )
+
+
+def _action(
+    robot: RobotConfig,
+    model: mujoco.MjModel,
+    joints: tuple[str, ...],
+    scale: tuple[float, ...],
+    home: tuple[float, ...],
+) -> ActionField:
+    kind = robot.control.kind
+    slide = mujoco.mjtJoint.mjJNT_SLIDE
+    units = sorted({"m" if model.joint(PREFIX + n).type[0] == slide else "rad" for n in joints})
+    per_time = "/s" if kind == "joint_velocity" else ""
+    return ActionField(
+        name=kind,
+        size=len(joints),
+        kind=kind,
+        unit=" or ".join(unit + per_time for unit in reversed(units)),
+        scale=scale,
+        offset=home if kind == "joint_position" else (0.0,) * len(joints),
+    )
+
+
+def _limits(
+    model: mujoco.MjModel,
+    joints: tuple[str, ...],
+    fastest: tuple[float, ...],
+    steepest: tuple[float, ...],
+) -> tuple[JointLimits, ...]:
+    return tuple(
+        JointLimits(
+            joint=name,
+            position_min=float(model.joint(PREFIX + name).range[0]),
+            position_max=float(model.joint(PREFIX + name).range[1]),
+            velocity=velocity,
+            acceleration=acceleration,
+        )
+        for name, velocity, acceleration in zip(joints, fastest, steepest, strict=True)
     )
 
 
