@@ -54,8 +54,9 @@ def command(
     """Record demonstrations of a task into one HDF5 file.
 
     Episodes that fail are put aside into NAME.quarantine.hdf5 and done again. Ctrl-C ends the
-    session and keeps every whole demonstration. After a crash, the next start recovers the
-    episode that was in progress into the same quarantine.
+    session and keeps every whole demonstration. After a crash, the next start recovers
+    what was left: an episode that was already to be kept into the file, one that was in progress
+    into the quarantine.
 
     \b
     Examples:

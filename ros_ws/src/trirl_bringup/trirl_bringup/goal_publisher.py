@@ -23,6 +23,7 @@ from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 from trirl_policy.cycle import Phase
 from trirl_policy.mailbox import Mailbox
+from trirl_policy.parameters import DEFAULT_CONTROLLER
 from trirl_policy.trace import TraceRow, decode
 
 from trirl_bringup.lifecycle import LifecycleClient
@@ -37,7 +38,6 @@ from trirl_robot.model_file import load_policy
 Array = NDArray[np.float64]
 
 POLICY, HARDWARE = "trirl_policy", "sim_hardware"
-CONTROLLER = "arm_controller"
 TARGET_PERIOD_S = 0.1
 
 
@@ -57,7 +57,7 @@ class GoalPublisher:
         self._node = node
         self._client = LifecycleClient(node, POLICY, lambda: None)
         self._targets = node.create_publisher(PointStamped, f"/{POLICY}/target", 1)
-        self._start_pose = StartPose(node, contract, CONTROLLER)
+        self._start_pose = StartPose(node, contract, DEFAULT_CONTROLLER)
         self._draw = node.create_client(Trigger, f"/{HARDWARE}/draw_dynamics")
         # nothing is taken while the arm moves: the queues hold a whole reach
         self._truth = Mailbox(node, PointStamped, f"/{HARDWARE}/end_effector", depth=20_000)

@@ -6,8 +6,6 @@ lifecycle requests, parameters, the reset service and the periodic diagnostics.
 
 from __future__ import annotations
 
-import signal
-import sys
 import threading
 import time
 from dataclasses import asdict, dataclass, field
@@ -17,10 +15,7 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PointStamped
-from rclpy.exceptions import InvalidParameterTypeException, InvalidTopicNameException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import QoSProfile
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Float64MultiArray, MultiArrayDimension, MultiArrayLayout
 from std_srvs.srv import Trigger
@@ -30,6 +25,7 @@ from trirl_policy.core import ControlCore
 from trirl_policy.cycle import Cycle, Phase
 from trirl_policy.mailbox import Mailbox
 from trirl_policy.pacing import PacedThread
+from trirl_policy.process import run_until_signalled
 from trirl_policy.safe_lifecycle import SafeLifecycleNode
 from trirl_policy.safety import SafetyState
 from trirl_policy.settings import Settings
@@ -48,7 +44,7 @@ class Wiring:
 
     model_path: str = ""
     """The policy's ONNX file."""
-    controller: str = "arm_controller"
+    controller: str = parameters.DEFAULT_CONTROLLER
     """Name of the forward_command_controller; commands go to `/<controller>/commands`."""
     joint_states_topic: str = "/joint_states"
     """Topic of the measured joints."""
@@ -260,29 +256,12 @@ class PolicyNode(SafeLifecycleNode):
 
 def main() -> None:
     """Run the node until SIGINT or SIGTERM, then stop the arm and leave cleanly."""
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
-    try:
-        node = PolicyNode()
-    except (InvalidParameterTypeException, InvalidTopicNameException) as error:
-        rclpy.shutdown()
-        sys.stderr.write(f"trirl_policy: {error}\n")
-        sys.exit(2)
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
-        while not stopping.is_set():
-            executor.spin_once(timeout_sec=0.2)
-    except ExternalShutdownException:
-        pass
-    finally:
-        node.deactivate()
-        node.cleanup()
-        executor.shutdown()
-        node.destroy_node()
-        rclpy.try_shutdown()
+    run_until_signalled("trirl_policy", PolicyNode, _stop)
+
+
+def _stop(node: PolicyNode) -> None:
+    node.deactivate()
+    node.cleanup()
 
 
 if __name__ == "__main__":

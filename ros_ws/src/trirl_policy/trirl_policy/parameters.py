@@ -12,6 +12,8 @@ from trirl_robot.config import from_mapping
 
 T = TypeVar("T")
 
+DEFAULT_CONTROLLER = "arm_controller"
+"""Controller that nodes command, and the simulated hardware is, unless told otherwise."""
 READ_ONLY = "read_only"
 """Key in a field's metadata: the parameter is set when the node starts, or never."""
 

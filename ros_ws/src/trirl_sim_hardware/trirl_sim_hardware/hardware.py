@@ -15,6 +15,7 @@ from trirl_robot.sim.episode_random import EpisodeRandom
 from trirl_robot.sim.randomisation.config import load_randomisation
 from trirl_robot.sim.robots import load_robot
 from trirl_robot.sim.scene import PREFIX
+from trirl_robot.sim.wiring import wire
 
 Array = NDArray[np.float64]
 
@@ -71,7 +72,8 @@ class SimulatedHardware:
             keep_log: whether states and commands are kept; they grow for as long as it runs.
 
         Raises:
-            ConfigError: an unknown robot or preset, or a time-out that is not positive.
+            ConfigError: an unknown robot or preset, a robot whose actuators take velocities, or a
+                time-out that is not positive.
         """
         if not command_timeout_s > 0.0:
             raise ConfigError(f"command_timeout_s is {command_timeout_s}, expected more than 0")
@@ -93,6 +95,12 @@ class SimulatedHardware:
         self._timeout_s = command_timeout_s
         self._commanded_s: float | None = None
         model = self.arm.model
+        if wire(self.robot, model, PREFIX).takes_velocity.any():
+            raise ConfigError(
+                f"robot '{self.robot.name}' has actuators that take velocities, and the simulated "
+                "hardware has the topics of a position controller; choose a robot with position "
+                "actuators, or set actuators: {kind: position} in a file of its own"
+            )
         ranges = np.array([model.joint(PREFIX + name).range for name in self.robot.joints])
         self._minimum, self._maximum = ranges.T
         self._start_s: float | None = None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -14,18 +12,16 @@ import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PointStamped
-from rclpy.exceptions import InvalidParameterTypeException
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 from trirl_policy import diagnostics, parameters
 from trirl_policy.mailbox import Mailbox
 from trirl_policy.pacing import PacedThread
+from trirl_policy.process import run_until_signalled
 
-from trirl_robot.errors import ConfigError, TrirlError
+from trirl_robot.errors import ConfigError
 from trirl_sim_hardware.hardware import SimulatedHardware
 
 LOG_PERIOD_S = 0.04
@@ -41,7 +37,7 @@ class HardwareParameters:
     """Preset of the dynamics that are drawn."""
     seed: int = 0
     """Fixes every draw."""
-    controller: str = "arm_controller"
+    controller: str = parameters.DEFAULT_CONTROLLER
     """Name under which commands are received, `/<controller>/commands`."""
     publish_rate_hz: float = 200.0
     """Rate of the joint states [Hz]."""
@@ -151,26 +147,7 @@ class SimulatedHardwareNode(Node):
 
 def main() -> None:
     """Run the node until SIGINT or SIGTERM, then write its log."""
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
-    try:
-        node = SimulatedHardwareNode()
-    except (TrirlError, InvalidParameterTypeException) as error:
-        rclpy.shutdown()
-        sys.stderr.write(f"sim_hardware: {error}\n")
-        sys.exit(2)
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
-        while not stopping.is_set():
-            executor.spin_once(timeout_sec=0.2)
-    finally:
-        node.close()
-        executor.shutdown()
-        node.destroy_node()
-        rclpy.try_shutdown()
+    run_until_signalled("sim_hardware", SimulatedHardwareNode, SimulatedHardwareNode.close)
 
 
 if __name__ == "__main__":
