@@ -27,6 +27,13 @@ def _pose(hardware) -> np.ndarray:
     return hardware.arm.joint_position[0].copy()
 
 
+def test_a_robot_that_takes_velocities_is_refused():
+    from trirl_sim_hardware.hardware import SimulatedHardware
+
+    with pytest.raises(ConfigError, match=r"'jaco' has actuators that take velocities"):
+        SimulatedHardware("jaco", "none", seed=0, command_timeout_s=0.25)
+
+
 def test_arm_lives_in_real_time_and_follows_commands(hardware):
     h = hardware()
     goal = np.add(h.robot.home_position, [0.3, 0, 0, 0, 0])

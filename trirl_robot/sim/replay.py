@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trirl_robot.sim.robots import RobotConfig, model_path
+from trirl_robot.sim.scene import scene_spec
 
 _MESHES = (".stl", ".obj", ".msh", ".png")
 
@@ -16,11 +17,11 @@ def recorded_model(model_xml: str, robot: RobotConfig) -> mujoco.MjModel:
 
     Args:
         model_xml: the scene as recorded; it names mesh files without their folder.
-        robot: the robot, whose model's folder holds those files.
+        robot: the robot, whose model's folder holds those files, or whose URDF file names them.
     """
     folder = model_path(robot).parent
     files = [path for path in folder.rglob("*") if path.suffix.lower() in _MESHES]
-    assets = {path.name: path.read_bytes() for path in files}
+    assets = {path.name: path.read_bytes() for path in files} | (scene_spec(robot).assets or {})
     return mujoco.MjModel.from_xml_string(model_xml, assets=assets)
 
 
