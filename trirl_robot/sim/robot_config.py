@@ -8,12 +8,10 @@ from typing import Literal
 from trirl_robot.config import require
 from trirl_robot.contract import JointActionKind
 from trirl_robot.errors import ConfigError
+from trirl_robot.sim.robot_body import END_EFFECTOR_SITE, CollisionConfig, EndEffectorConfig
 
 PerJoint = float | tuple[float, ...]
 """One value for every joint, or one each in the order of the joints."""
-
-END_EFFECTOR_SITE = "end_effector"
-"""Name of the site that is made where a robot's file names a body instead of a site."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +88,9 @@ class GripperConfig:
     """Position when closed [rad or m]."""
     home: float
     """Position at the start, held while no policy commands the gripper [rad or m]."""
+    one_sided: bool = False
+    """Whether one finger moves and the end effector is on the inner face of the other; otherwise
+    the end effector is between the fingers."""
     scale: float
     """Size of the command for an action of 1, as `control.scale`."""
     velocity_limit: float
@@ -110,38 +111,6 @@ class GripperConfig:
         names = [follower.joint for follower in self.followers]
         if len({self.joint, *names}) <= len(names):
             raise ConfigError(f"the gripper names a joint twice: {', '.join([self.joint, *names])}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class EndEffectorConfig:
-    """The point of the robot that a task moves: a site of the model, or a point on a body."""
-
-    site: str | None = None
-    """Name of the site."""
-    body: str | None = None
-    """Name of the body, for a model without a site there; a link is a body in URDF."""
-    offset_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """Where on the body [m], in the body's frame."""
-
-    def __post_init__(self) -> None:
-        """Check that exactly one place is named."""
-        if (self.site is None) == (self.body is None):
-            raise ConfigError("the end effector needs either a site or a body, and not both")
-        if self.site is not None and any(self.offset_m):
-            raise ConfigError("offset_m is given with a site; it belongs to a body")
-
-
-@dataclass(frozen=True, kw_only=True)
-class CollisionConfig:
-    """What of the robot can touch what.
-
-    Bodies on the two sides of a joint never collide.
-    """
-
-    self_collision: bool = True
-    """Whether parts of the robot can touch each other; all of them touch other things."""
-    exclude: tuple[tuple[str, str], ...] = ()
-    """Pairs of bodies that never collide."""
 
 
 @dataclass(frozen=True, kw_only=True)

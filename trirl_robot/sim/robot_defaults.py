@@ -12,10 +12,10 @@ from trirl_robot.errors import ConfigError
 from trirl_robot.sim import urdf
 from trirl_robot.sim.actuation import joint_actuator, takes
 from trirl_robot.sim.gripper_defaults import derived_gripper
+from trirl_robot.sim.robot_body import EndEffectorConfig
 from trirl_robot.sim.robot_config import (
     ActuatorConfig,
     ControlConfig,
-    EndEffectorConfig,
     RobotConfig,
 )
 from trirl_robot.sim.robot_sources import compile_spec, source_path, source_spec

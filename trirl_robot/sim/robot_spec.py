@@ -9,7 +9,8 @@ import numpy as np
 
 from trirl_robot.errors import ConfigError, unknown_name
 from trirl_robot.sim.actuation import set_up_actuators
-from trirl_robot.sim.robot_config import END_EFFECTOR_SITE, RobotConfig
+from trirl_robot.sim.robot_body import END_EFFECTOR_SITE
+from trirl_robot.sim.robot_config import RobotConfig
 from trirl_robot.sim.robot_sources import compile_spec, source_spec
 from trirl_robot.sim.robots import check_joints
 
@@ -74,6 +75,7 @@ def _add_end_effector(spec: mujoco.MjSpec, robot: RobotConfig, draft: mujoco.MjM
 
 def _set_collisions(spec: mujoco.MjSpec, robot: RobotConfig, draft: mujoco.MjModel) -> None:
     names = [draft.body(i).name for i in range(draft.nbody)]
+    _add_boxes(spec, robot, names)
     pairs = set(_around_first_joints(draft))
     for pair in robot.collision.exclude:
         for name in pair:
@@ -92,6 +94,27 @@ def _set_collisions(spec: mujoco.MjSpec, robot: RobotConfig, draft: mujoco.MjMod
         if geom.contype or geom.conaffinity:
             # meets what has MuJoCo's default bits, and not its own kind
             geom.contype, geom.conaffinity = 2, 1
+
+
+def _add_boxes(spec: mujoco.MjSpec, robot: RobotConfig, names: list[str]) -> None:
+    """Put boxes in place of the collision geometry of the bodies that they are on."""
+    boxes = robot.collision.boxes
+    for name in {box.body for box in boxes}:
+        if name not in names:
+            raise ConfigError(
+                f"robot '{robot.name}': collision.boxes: {unknown_name('body', name, names)}"
+            )
+        for geom in spec.body(name).geoms:
+            geom.contype = geom.conaffinity = 0
+    for box in boxes:
+        spec.body(box.body).add_geom(
+            name=box.name,
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            pos=box.centre_m,
+            size=box.half_size_m,
+            mass=0.0,
+            group=3,
+        )
 
 
 def _around_first_joints(model: mujoco.MjModel) -> list[tuple[str, str]]:
