@@ -63,10 +63,15 @@ def find_config(kind: str, name: str) -> Path:
         if not path.is_file():
             raise ConfigError(f"{name}: no such file; expected a YAML configuration")
         return path
-    known = {path.stem: path for path in sorted((CONFIGS / kind).glob("*.yaml"))}
+    known = {stem: CONFIGS / kind / f"{stem}.yaml" for stem in names_of(kind)}
     if name not in known:
         raise ConfigError(unknown_name(_SINGULAR.get(kind, kind), name, known))
     return known[name]
+
+
+def names_of(kind: str) -> list[str]:
+    """Return the names of the built-in configurations of a kind, such as `robots`."""
+    return sorted(path.stem for path in (CONFIGS / kind).glob("*.yaml"))
 
 
 _SINGULAR = {

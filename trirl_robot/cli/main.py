@@ -16,6 +16,7 @@ from trirl_robot import __version__
 from trirl_robot.errors import ConfigError, TrirlError, unknown_name
 
 COMMANDS = {
+    "tasks": ("trirl_robot.cli.tasks", "List the tasks; what a policy reads and commands."),
     "record": ("trirl_robot.cli.record", "Record demonstrations into one HDF5 file."),
     "train": ("trirl_robot.cli.train", "Learn a reward and a policy from demonstrations."),
     "eval": ("trirl_robot.cli.eval", "Measure a policy's success rate in simulation."),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trirl_robot.command import ActionMapping
-from trirl_robot.contract import ObservationField
+from trirl_robot.contract import PER_JOINT_SOURCES, ObservationField, PolicyContract
 from trirl_robot.observation import ObservationBuilder, Signals
 from trirl_robot.sim.arm import EVERYTHING, ArmSimulation, Furnish, ObjectSignals, Rows
 from trirl_robot.sim.episode_random import EpisodeRandom
@@ -73,6 +73,7 @@ class ArmTask(Task):
         self.contract = contract_of(
             robot, self.arm.model, self.observation_fields(robot), with_gripper=with_gripper
         )
+        self.components = {f.name: _components(f, self.contract) for f in self.contract.observation}
         self._builder = ObservationBuilder(self.contract)
         self._mapping = ActionMapping(self.contract)
         shape = (num_envs, len(self.arm.joint_names))
@@ -153,3 +154,9 @@ class ArmTask(Task):
         self._command_velocity = state["command_velocity"].copy()
         self._previous_action = state["previous_action"].copy()
         self._target_position[:] = state["target_position"]
+
+
+def _components(field: ObservationField, contract: PolicyContract) -> tuple[str, ...]:
+    if field.source in PER_JOINT_SOURCES:
+        return contract.joint_names
+    return ("w", "x", "y", "z") if field.size == 4 else ("x", "y", "z")

@@ -45,6 +45,8 @@ class Task(ABC):
     """Their dynamics."""
     random: EpisodeRandom
     """Source of every draw."""
+    components: dict[str, tuple[str, ...]]
+    """What each number of a field of the observation is, such as a joint or an axis, by field."""
     model_xml: str
     """The scene, from which an episode can be shown again."""
     substeps: int
