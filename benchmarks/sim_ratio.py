@@ -1,0 +1,102 @@
+"""What an environment costs beside the engine: our steps against the same `Batch.step` calls."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trirl_robot.sim.env import make_env
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ratio:
+    """Rates of one measurement, control steps/s."""
+
+    env: float
+    """Of the environment, everything included."""
+    batch: float
+    """Of `Batch.step` alone, with the same controls and starts."""
+
+    @property
+    def ratio(self) -> float:
+        """Share of the engine's speed that is left."""
+        return self.env / self.batch
+
+
+class RatioMeasurement:
+    """Steps one task with random actions, and then the engine with what that led to."""
+
+    def __init__(self, task: str, *, num_envs: int, threads: int, steps: int) -> None:
+        self._env = make_env(
+            task, num_envs=num_envs, randomisation="strong", seed=0, nthread=threads
+        )
+        self._env.reset()
+        self._env.stagger()
+        generator = np.random.default_rng(0)
+        shape = (steps, num_envs, self._env.contract.action_size)
+        self._actions = generator.uniform(-1.0, 1.0, shape)
+        self._run()  # warms up, and brings the episodes out of phase
+
+    def measure(self) -> Ratio:
+        """Measure both, one right after the other."""
+        env = self._env
+        before = env.get_state()
+        seconds = self._run()
+        after = env.get_state()
+        env.set_state(before)
+        controls, starts = self._record()
+        env.set_state(before)
+        alone = self._engine_alone(controls, starts)
+        env.set_state(after)
+        steps = len(self._actions) * env.num_envs
+        return Ratio(env=steps / seconds, batch=steps / alone)
+
+    def _run(self) -> float:
+        start = time.perf_counter()
+        for action in self._actions:
+            self._env.step(action)
+        return time.perf_counter() - start
+
+    def _record(self) -> tuple[list[dict[str, Array]], list[tuple[Any, Array]]]:
+        """Return the inputs of every engine step, and the states that episodes begin in."""
+        env, controls, starts = self._env, [], []
+        simulation = env.task.simulation
+        advance = simulation.advance
+
+        def recording(*arguments: Any) -> Any:
+            controls.append({name: simulation.batch.bind(name).copy() for name in _INPUTS})
+            return advance(*arguments)
+
+        simulation.advance = recording  # type: ignore[method-assign]
+        try:
+            for action in self._actions:
+                done = np.flatnonzero(env.step(action).done)
+                starts.append((done, simulation.batch.state[done].copy()))
+        finally:
+            del simulation.advance
+        return controls, starts
+
+    def _engine_alone(
+        self, controls: list[dict[str, Array]], starts: list[tuple[Any, Array]]
+    ) -> float:
+        """Return the seconds of the same `Batch.step` calls; episodes' starts are not counted."""
+        env, seconds = self._env, 0.0
+        batch, task = env.task.simulation.batch, env.task
+        live = {name: batch.bind(name) for name in _INPUTS}
+        for inputs, (ids, states) in zip(controls, starts, strict=True):
+            start = time.perf_counter()
+            for name, values in inputs.items():
+                live[name][:] = values
+            batch.step(nstep=task.substeps, stage=task.advance_stage)
+            seconds += time.perf_counter() - start
+            batch.state[ids] = states
+        return seconds
+
+
+_INPUTS = ("ctrl", "xfrc_applied")
