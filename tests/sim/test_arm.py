@@ -3,34 +3,42 @@ import numpy as np
 import pytest
 
 from trirl_robot.sim.arm import ArmSimulation
-from trirl_robot.sim.randomisation import RandomisationConfig, RandomisationTerm
+from trirl_robot.sim.episode_random import EpisodeRandom
+from trirl_robot.sim.randomisation.config import RandomisationConfig, RandomisationTerm
 from trirl_robot.sim.robots import load_robot
 from trirl_robot.sim.scene import PREFIX
 
 
-def simulate(*terms, num_envs=1, seed=0, nthread=1):
+def simulate(*terms, num_envs=1, random=None):
+    random = random or EpisodeRandom(0, num_envs)
+    random.begin(np.arange(num_envs))
     return ArmSimulation(
         load_robot("so101"),
         num_envs,
         randomisation=RandomisationConfig(terms=terms),
-        generator=np.random.default_rng(seed),
-        nthread=nthread,
+        random=random,
+        nthread=1,
     )
+
+
+def put(arm, pose):
+    """Draw dynamics and put every arm at `pose`."""
+    ids = np.arange(arm.num_envs)
+    arm.reset(ids, np.broadcast_to(pose, (arm.num_envs, 5)))
+    arm.begin_measuring(ids)
 
 
 def constant(quantity, value, **kwargs):
-    return RandomisationTerm(
-        quantity=quantity, distribution="uniform", low=value, high=value, **kwargs
-    )
+    return RandomisationTerm(quantity=quantity, distribution="constant", value=value, **kwargs)
 
 
 def test_end_effector_agrees_with_the_engine():
     arm = simulate(num_envs=8)
     poses = np.random.default_rng(1).uniform(-1.0, 1.0, (8, 5))
-    arm.reset(np.arange(8), poses)
+    put(arm, poses)
     data = mujoco.MjData(arm.model)
     for i in range(8):
-        state = arm.state_vector(i)
+        state = arm.simulation.state_vector(i)
         data.qpos[:] = state[1 : 1 + arm.model.nq]
         mujoco.mj_kinematics(arm.model, data)
         expected = data.site(PREFIX + "gripperframe").xpos
@@ -41,7 +49,7 @@ def test_end_effector_agrees_with_the_engine():
 def test_an_arm_at_rest_stays_where_it_was_put(latency):
     arm = simulate(constant("command_latency_s", latency), num_envs=4)
     poses = np.random.default_rng(2).uniform(-0.5, 0.5, (4, 5))
-    arm.reset(np.arange(4), poses)
+    put(arm, poses)
     arm.advance(200)
     np.testing.assert_allclose(arm.joint_position, poses, atol=1e-6)
 
@@ -49,7 +57,7 @@ def test_an_arm_at_rest_stays_where_it_was_put(latency):
 def test_a_command_acts_after_the_latency_and_not_before():
     arm = simulate(constant("command_latency_s", 0.05))
     start = np.zeros((1, 5))
-    arm.reset(np.arange(1), start)
+    put(arm, start)
     arm.set_command(start + 0.2)
     step = arm.model.opt.timestep
     arm.advance(round(0.05 / step))
@@ -61,7 +69,7 @@ def test_a_command_acts_after_the_latency_and_not_before():
 def first_acceleration(*terms):
     """Joint accelerations just after a command step, with little else than inertia at work."""
     arm = simulate(*terms)
-    arm.reset(np.arange(1), np.zeros((1, 5)))
+    put(arm, np.zeros((1, 5)))
     arm.set_command(np.full((1, 5), 0.05))
     arm.advance(1)
     return arm.joint_velocity[0] / arm.model.opt.timestep
@@ -89,38 +97,43 @@ def test_damping_and_friction_loss_slow_the_arm():
 def test_measurements_carry_the_drawn_bias_and_noise():
     arm = simulate(
         constant("encoder_bias_rad", 0.02),
-        constant("position_noise_rad", 0.01),
-        constant("velocity_noise_rad_s", 0.1),
+        constant("sensor_noise", 0.01, where=("joint_position.*",)),
+        constant("sensor_noise", 0.1, where=("joint_velocity.*",)),
         num_envs=2000,
     )
-    position, velocity = arm.measure()
-    error = position - arm.joint_position
+    put(arm, np.zeros(5))
+    arm.measure()
+    error = arm.measured_joint_position - arm.joint_position
     np.testing.assert_allclose(error.mean(), 0.02, atol=5e-4)
     np.testing.assert_allclose(error.std(), 0.01, rtol=0.05)
-    np.testing.assert_allclose((velocity - arm.joint_velocity).std(), 0.1, rtol=0.05)
+    np.testing.assert_allclose(
+        (arm.measured_joint_velocity - arm.joint_velocity).std(), 0.1, rtol=0.05
+    )
 
 
 def test_drawing_anew_keeps_the_pose_and_changes_the_values():
     term = RandomisationTerm(quantity="body_mass", distribution="log_uniform", low=0.5, high=2.0)
-    arm = simulate(term, num_envs=2)
+    random = EpisodeRandom(0, 2)
+    arm = simulate(term, num_envs=2, random=random)
     poses = np.full((2, 5), 0.1)
-    arm.reset(np.arange(2), poses)
+    put(arm, poses)
     before = arm.drawn(0)
+    random.begin(np.array([0]))
     arm.draw_dynamics(np.array([0]))
     assert arm.drawn(0) != before
     np.testing.assert_array_equal(arm.joint_position, poses)
-    mass = arm._batch.get_model(0).body_mass[arm.model.body(PREFIX + "wrist").id]
+    mass = arm.simulation.batch.get_model(0).body_mass[arm.model.body(PREFIX + "wrist").id]
     nominal = arm.model.body(PREFIX + "wrist").mass[0]
     np.testing.assert_allclose(mass, nominal * arm.drawn(0)["body_mass/wrist"])
 
 
 def test_a_diverged_simulation_is_named_and_the_others_go_on():
     arm = simulate(num_envs=3)
-    arm.reset(np.arange(3), np.zeros((3, 5)))
-    arm._qvel[1, 0] = 1e12
+    put(arm, np.zeros((3, 5)))
+    arm.simulation.qvel[1, 0] = 1e12
     failed = arm.advance(8)
     assert failed.tolist() == [False, True, False]
     assert not arm.advance(8).any()
     arm.reset(np.array([1]), np.zeros((1, 5)))
-    arm._qvel[1, 0] = 1e12
+    arm.simulation.qvel[1, 0] = 1e12
     assert arm.advance(8).tolist() == [False, True, False]

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from trirl_robot.errors import ConfigError
-from trirl_robot.sim.env import BatchEnv, load_task, make_env
-from trirl_robot.sim.randomisation import load_randomisation
+from trirl_robot.sim.env import BatchEnv, make_env
+from trirl_robot.sim.randomisation.config import load_randomisation
 from trirl_robot.sim.robots import load_robot
 from trirl_robot.sim.scene import PREFIX
+from trirl_robot.sim.tasks.registry import load_task
 
 
 def rollout(env, steps, seed=0):
@@ -50,7 +51,7 @@ def test_a_restored_environment_goes_on_bit_for_bit():
         first, second = env.step(action), other.step(action)
         np.testing.assert_array_equal(first.observation, second.observation)
         np.testing.assert_array_equal(first.success, second.success)
-    assert env.simulation.drawn(2) == other.simulation.drawn(2)
+    assert env.drawn(2) == other.drawn(2)
 
 
 def test_episodes_end_by_time_and_keep_their_final_observation():
@@ -81,7 +82,7 @@ def test_staggered_episodes_end_at_different_times():
 
 
 def place_at_target(env):
-    env.task.target_position[:] = env.simulation.end_effector_position
+    env.task.target_position[:] = env.task.arm.end_effector_position
 
 
 def test_success_needs_the_whole_hold_time():
@@ -103,8 +104,8 @@ def test_starts_touch_nothing_and_targets_are_above_the_table():
     assert (env.target_position[:, 2] >= env.task_config.minimum_height_m - 1e-9).all()
     contacts = 0
     for sim in range(env.num_envs):
-        data = env.simulation._batch.get_data(sim)
-        mujoco.mj_fwdPosition(env.simulation.model, data)
+        data = env.task.simulation.batch.get_data(sim)
+        mujoco.mj_fwdPosition(env.task.simulation.model, data)
         contacts += data.ncon
     assert contacts == 0
 
@@ -115,9 +116,9 @@ def test_commands_respect_the_joint_ranges_of_the_model():
     for _ in range(99):
         env.step(np.ones((4, 5)))
     for i, name in enumerate(env.contract.joint_names):
-        high = env.simulation.model.joint(PREFIX + name).range[1]
-        assert (env.command[:, i] <= high + 1e-12).all()
-        assert (env.command[:, i] >= high - 0.5).all()
+        high = env.task.simulation.model.joint(PREFIX + name).range[1]
+        assert (env.task.command[:, i] <= high + 1e-12).all()
+        assert (env.task.command[:, i] >= high - 0.5).all()
 
 
 def test_unknown_names_offer_the_nearest():
