@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := sim,menagerie,teleop,train,ros,dev
+EXTRAS := sim,menagerie,teleop,view,train,ros,dev
 ROS_PACKAGES := $(wildcard ros_ws/src/*/setup.py)
 
 .PHONY: setup demo test lint format types clean help
