@@ -42,8 +42,12 @@ format: setup ## format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench-%: setup ## run benchmarks/NAME.py, such as bench-demo_seeds; ARGS="--quick" is passed on
+bench-%: $(VENV)/.bench ## run benchmarks/NAME.py, such as bench-sim_throughput; ARGS="--quick" is passed on
 	$(BIN)/python benchmarks/$*.py $(ARGS)
+
+$(VENV)/.bench: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS),bench]"
+	@touch $@
 
 clean: ## remove the environment and what the tools left
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* ros_ws/build ros_ws/install ros_ws/log
