@@ -11,7 +11,8 @@ from teleop.backends.base import EpisodeStart, Sample
 from trirl_robot.contract import PolicyContract
 from trirl_robot.errors import ConfigError, ContractError
 from trirl_robot.kinematics import ForwardKinematics
-from trirl_robot.sim.env import Step, make_env
+from trirl_robot.sim.env import make_env
+from trirl_robot.sim.interface import Step
 from trirl_robot.sim.tasks.arm import ArmTask
 
 Array = NDArray[np.float64]

@@ -7,7 +7,8 @@ from trirl_robot.errors import ConfigError, NonFiniteError
 from trirl_robot.evaluation.rollouts import RandomPolicy, evaluate
 
 pytest.importorskip("mujoco")
-from trirl_robot.sim.env import Step, make_env
+from trirl_robot.sim.env import make_env
+from trirl_robot.sim.interface import Step
 
 
 class CountingEnv:
@@ -21,7 +22,6 @@ class CountingEnv:
         self.contract = SimpleNamespace(action_size=1)
         self.age = np.zeros(self.num_envs, dtype=int)
         self.episode = np.full(self.num_envs, -1)
-        self.task = self
 
     def distance(self):
         return self.episode.astype(float)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trirl_robot.errors import ConfigError, NonFiniteError
 from trirl_robot.evaluation.statistics import Interval, wilson
-from trirl_robot.sim.env import BatchEnv
+from trirl_robot.sim.interface import Environments
 
 Array = NDArray[np.float64]
 Ids = NDArray[np.intp]
@@ -62,7 +62,7 @@ class RandomPolicy:
 
 def evaluate(
     policy: Policy,
-    env: BatchEnv,
+    env: Environments,
     episodes: int,
     seed: int | None = None,
     progress: Callable[[int], None] | None = None,
@@ -109,7 +109,7 @@ def evaluate(
 class _Ledger:
     """Which episode each environment is running, and the results so far."""
 
-    def __init__(self, env: BatchEnv, episodes: int) -> None:
+    def __init__(self, env: Environments, episodes: int) -> None:
         self._env = env
         share, rest = divmod(episodes, env.num_envs)
         quota = share + (np.arange(env.num_envs) < rest)
@@ -145,7 +145,7 @@ class _Ledger:
         self._success[rows] = success[ids]
         self._returns[rows] = self._return[ids]
         self._lengths[rows] = self._length[ids]
-        self._distance[rows] = self._env.task.distance()[ids]
+        self._distance[rows] = self._env.distance()[ids]
         self._target[rows] = self._env.target_position[ids]
         self._next[ids] += 1
         return len(ids)
@@ -163,7 +163,7 @@ class _Ledger:
 
 
 @contextmanager
-def _manual_reset(env: BatchEnv) -> Iterator[None]:
+def _manual_reset(env: Environments) -> Iterator[None]:
     # the true pose at the end of an episode is gone once a new one has begun
     before = env.autoreset
     env.autoreset = False
@@ -173,7 +173,7 @@ def _manual_reset(env: BatchEnv) -> Iterator[None]:
         env.autoreset = before
 
 
-def _checked_action(action: Array, env: BatchEnv) -> Array:
+def _checked_action(action: Array, env: Environments) -> Array:
     expected = (env.num_envs, env.contract.action_size)
     if np.shape(action) != expected:
         raise ConfigError(

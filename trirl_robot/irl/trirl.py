@@ -32,7 +32,7 @@ from trirl_robot.rl.critic import Critic
 from trirl_robot.rl.policy import GaussianPolicy, gaussian_entropy
 from trirl_robot.rl.ppo import PPO, PPOConfig
 from trirl_robot.rl.rollout import Rollout, RolloutCollector
-from trirl_robot.sim.env import BatchEnv
+from trirl_robot.sim.interface import Environments
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +120,7 @@ class Trirl:
     """The learner: everything that an iteration reads and changes."""
 
     def __init__(
-        self, config: TrirlConfig, demonstrations: Demonstrations, env: BatchEnv, seed: int
+        self, config: TrirlConfig, demonstrations: Demonstrations, env: Environments, seed: int
     ) -> None:
         """Build the networks; the policy is cloned when the configuration says so.
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from trirl_robot.rl.policy import GaussianPolicy
-from trirl_robot.sim.env import BatchEnv
+from trirl_robot.sim.interface import Environments
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class Rollout:
 class RolloutCollector:
     """Steps the environments, keeping the observation between calls."""
 
-    def __init__(self, env: BatchEnv, steps: int) -> None:
+    def __init__(self, env: Environments, steps: int) -> None:
         """Start the environments out of phase.
 
         Args:

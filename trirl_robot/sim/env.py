@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from trirl_robot.errors import ConfigError
 from trirl_robot.sim.episode_random import EpisodeKey, EpisodeRandom
+from trirl_robot.sim.interface import Step
 from trirl_robot.sim.randomisation.config import RandomisationConfig, load_randomisation
 from trirl_robot.sim.tasks.registry import TaskConfig, build_task, load_task
 
@@ -19,30 +20,6 @@ Ids = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """What one step of N environments returns; n observation values each."""
-
-    observation: Array
-    """Observation to act on next, (N, n): of a new episode where one has ended."""
-    final_observation: Array
-    """Observation that the action led to, (N, n): the last of its episode where one has ended, and
-    the one before the action where the simulation diverged."""
-    reward: Array
-    """The task's own reward, (N,); for evaluation, never for imitation."""
-    terminated: Mask
-    """The episode ended in an absorbing state, (N,)."""
-    truncated: Mask
-    """The episode ended because of its time limit, (N,)."""
-    success: Mask
-    """The task is fulfilled at this moment, (N,); counts when the episode ends."""
-
-    @property
-    def done(self) -> Mask:
-        """The episode ended, (N,)."""
-        return self.terminated | self.truncated
 
 
 class BatchEnv:
@@ -70,8 +47,6 @@ class BatchEnv:
         """
         if num_envs < 1:
             raise ConfigError(f"num_envs is {num_envs}, expected at least 1")
-        if seed < 0:
-            raise ConfigError(f"seed is {seed}, expected 0 or more")
         self.num_envs = num_envs
         self.autoreset = autoreset
         self.task_config = task
@@ -95,6 +70,10 @@ class BatchEnv:
         """Targets in the base frame, shape (N, 3), m; NaN for a task that has none."""
         return self.task.target_position
 
+    def distance(self) -> Array:
+        """Return how far from fulfilled the task is, (N,), m; NaN where that is no distance."""
+        return self.task.distance()
+
     def drawn(self, sim: int) -> dict[str, float]:
         """Return the dynamics drawn for one simulation, by `quantity/object`."""
         return self.task.randomiser.drawn(sim)
@@ -110,14 +89,25 @@ class BatchEnv:
     def reseed(self, seed: int) -> None:
         """Fix everything that is drawn from the next reset on."""
         self._random.reseed(seed)
+        self.task.randomiser.forget_once(np.arange(self.num_envs))
+
+    def reseed_each(self, ids: Ids, seeds: Sequence[int]) -> None:
+        """Give each environment of `ids` a seed of its own, from the next reset on.
+
+        It then runs as a single environment with that seed does.
+        """
+        self._random.reseed_each(ids, seeds)
+        self.task.randomiser.forget_once(ids)
 
     def repeat(self, key: EpisodeKey) -> Array:
         """Start the episode of `key` in the first environment; return every observation, (N, n).
 
         With the same task, randomisation and actions it runs as it did, bit for bit.
         """
+        first = np.array([0])
         self._random.repeat(key)
-        return self.reset(np.array([0]))
+        self.task.randomiser.forget_once(first)
+        return self.reset(first)
 
     def reset(self, ids: Ids | None = None) -> Array:
         """Start new episodes in `ids` (all by default); return every observation, (N, n)."""

@@ -7,12 +7,15 @@ and a checkpoint need not hold the state of a generator.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from trirl_robot.errors import ConfigError
 
 Ids = NDArray[np.intp]
 
@@ -48,13 +51,24 @@ class EpisodeKey:
     """Episode's number in that environment, from 0."""
 
 
+def check_seed(seed: int) -> int:
+    """Return a seed that can be used.
+
+    Raises:
+        ConfigError: it is negative, or has more than 63 bits.
+    """
+    if not 0 <= seed < 2**63:
+        raise ConfigError(f"seed is {seed}, expected 0 to 2**63 - 1")
+    return int(seed)
+
+
 class EpisodeRandom:
     """The random numbers of N environments."""
 
     def __init__(self, seed: int, num_envs: int) -> None:
+        self._seed = np.full(num_envs, check_seed(seed))
         self._environment = np.arange(num_envs)
         self._episode = np.full(num_envs, -1, dtype=np.int64)
-        self._seed = seed
 
     def begin(self, ids: Ids) -> None:
         """Go on to the next episode in `ids`."""
@@ -62,21 +76,27 @@ class EpisodeRandom:
 
     def reseed(self, seed: int) -> None:
         """Start again before the first episode, with another seed."""
-        self._seed = seed
-        self._environment = np.arange(len(self._environment))
+        self._seed[:] = check_seed(seed)
+        self._environment[:] = np.arange(len(self._environment))
         self._episode[:] = -1
+
+    def reseed_each(self, ids: Ids, seeds: Sequence[int]) -> None:
+        """Start again before the first episode in `ids`, each alone with a seed of its own."""
+        self._seed[ids] = [check_seed(seed) for seed in seeds]
+        self._environment[ids] = 0
+        self._episode[ids] = -1
 
     def key(self, env: int) -> EpisodeKey:
         """Return what names the present episode of an environment."""
         return EpisodeKey(
-            seed=self._seed,
+            seed=int(self._seed[env]),
             environment=int(self._environment[env]),
             episode=int(self._episode[env]),
         )
 
     def repeat(self, key: EpisodeKey) -> None:
         """Make the next episode of the first environment that of `key`."""
-        self._seed = key.seed
+        self._seed[0] = check_seed(key.seed)
         self._environment[0] = key.environment
         self._episode[0] = key.episode - 1
 
@@ -92,7 +112,7 @@ class EpisodeRandom:
         # Philox is counter-based: streams are far apart without any hashing of seeds
         return np.random.Generator(
             np.random.Philox(
-                key=[self._seed, int(self._environment[env])],
+                key=[int(self._seed[env]), int(self._environment[env])],
                 counter=[0, block, int(stream), episode],
             )
         )
@@ -107,13 +127,13 @@ class EpisodeRandom:
     def get_state(self) -> dict[str, Any]:
         """Return everything that `set_state` needs."""
         return {
-            "seed": self._seed,
+            "seed": self._seed.copy(),
             "environment": self._environment.copy(),
             "episode": self._episode.copy(),
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Restore what `get_state` returned."""
-        self._seed = int(state["seed"])
-        self._environment = state["environment"].copy()
+        self._seed[:] = state["seed"]
+        self._environment[:] = state["environment"]
         self._episode[:] = state["episode"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -76,6 +77,10 @@ class Randomiser:
         self._events.start(ids)
         self._apply(ids)
 
+    def forget_once(self, ids: Ids) -> None:
+        """Draw anew at the next episode of `ids` what is drawn once for each simulation."""
+        self._once_drawn[ids] = False
+
     def perturb_initial_state(self, ids: Ids) -> None:
         """Add what is drawn for the initial state to the state of `ids`."""
         for term in self._initial:
@@ -98,14 +103,21 @@ class Randomiser:
         """Return the values of a quantity that is not MuJoCo's, (N, size); None if never drawn."""
         return self._fields.get(name)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everything that terms draw, as `quantity/object`."""
+        return tuple(name for term in self._terms for name in term.names)
+
+    def values(self, ids: Ids) -> Array:
+        """Return the values that act in simulations, (n, names); NaN where none does."""
+        parts = [term.values[ids] for term in self._terms]
+        return np.concatenate(parts, axis=1) if parts else np.zeros((len(ids), 0))
+
     def drawn(self, sim: int) -> dict[str, float]:
         """Return the values that act in one simulation, by `quantity/object`."""
-        return {
-            name: float(value)
-            for term in self._terms
-            for name, value in zip(term.names, term.values[sim], strict=True)
-            if not np.isnan(value)
-        }
+        (values,) = self.values(np.array([sim])).tolist()
+        pairs = zip(self.names, values, strict=True)
+        return {name: value for name, value in pairs if not math.isnan(value)}
 
     def get_state(self) -> dict[str, Any]:
         """Return a copy of everything that has been drawn."""
