@@ -8,6 +8,7 @@ from typing import Any
 from trirl_robot.config import find_config, load
 from trirl_robot.sim.episode_random import EpisodeRandom
 from trirl_robot.sim.randomisation.config import RandomisationConfig
+from trirl_robot.sim.tasks.lift import LiftConfig, LiftTask
 from trirl_robot.sim.tasks.locomotion.ant import AntConfig, AntTask
 from trirl_robot.sim.tasks.locomotion.double_pendulum import (
     DoublePendulumConfig,
@@ -28,12 +29,17 @@ from trirl_robot.sim.tasks.locomotion.walkers import (
     Walker2dConfig,
     Walker2dTask,
 )
+from trirl_robot.sim.tasks.place import PlaceConfig, PlaceTask
 from trirl_robot.sim.tasks.point_maze import PointMazeConfig, PointMazeTask
+from trirl_robot.sim.tasks.push import PushConfig, PushTask
 from trirl_robot.sim.tasks.reach import ReachConfig, ReachTask
 from trirl_robot.sim.tasks.task import Task
 
 TaskConfig = (
     ReachConfig
+    | PushConfig
+    | LiftConfig
+    | PlaceConfig
     | HalfCheetahConfig
     | HopperConfig
     | Walker2dConfig
@@ -49,6 +55,9 @@ TaskConfig = (
 
 _TASKS: dict[type[Any], Callable[..., Task]] = {
     ReachConfig: ReachTask,
+    PushConfig: PushTask,
+    LiftConfig: LiftTask,
+    PlaceConfig: PlaceTask,
     HalfCheetahConfig: HalfCheetahTask,
     HopperConfig: HopperTask,
     Walker2dConfig: Walker2dTask,
