@@ -9,7 +9,7 @@ from scipy.stats import ks_2samp
 
 from trirl_robot.errors import ConfigError
 from trirl_robot.sim.env import BatchEnv, load_task, make_env
-from trirl_robot.sim.randomisation.config import RandomisationConfig
+from trirl_robot.sim.randomisation.config import RandomisationConfig, RandomisationTerm
 from trirl_robot.sim.tasks.locomotion.models import gymnasium_spec
 
 pytestmark = pytest.mark.filterwarnings("ignore:compiler attribute:UserWarning")
@@ -104,9 +104,16 @@ def test_starts_are_drawn_as_gymnasium_draws_them(name):
         environment.reset()
         data = environment.unwrapped.data
         theirs.append(np.concatenate([data.qpos, data.qvel]))
+    theirs = np.array(theirs)
     ours = np.concatenate([simulation.qpos, simulation.qvel], axis=1)
-    # a start that is far off in a thousand times as many tests would be no accident
-    for mine, other in zip(ours.T, np.array(theirs).T, strict=True):
+    # neighbours together too: targets and objects are drawn from a disc, or from outside of one
+    columns = [(ours[:, i], theirs[:, i]) for i in range(ours.shape[1])]
+    columns += [
+        tuple(np.hypot(x[:, i], x[:, i + 1]) for x in (ours, theirs))
+        for i in range(ours.shape[1] - 1)
+    ]
+    # one in 10^5 for each: not by accident
+    for mine, other in columns:
         assert ks_2samp(mine, other).pvalue > 1e-5
 
 
@@ -181,6 +188,65 @@ def test_success_is_a_fast_episode():
     simulation.time[:] = 1.0
     simulation.qpos[:, 0] = (3.0, 8.0)
     assert env.step(np.zeros((2, 6))).success.tolist() == [False, True]
+
+
+def with_terms(name, num_envs, *terms):
+    config = RandomisationConfig(
+        terms=tuple(RandomisationTerm(distribution="constant", **term) for term in terms)
+    )
+    env = BatchEnv(load_task(name), num_envs, randomisation=config, seed=7, nthread=1)
+    return env, env.reset()
+
+
+def test_sensor_errors_change_what_is_seen_and_nothing_else():
+    bias = {"quantity": "sensor_bias", "where": ("joint_angle.bfoot",), "value": 0.25}
+    (biased, seen), (exact, true) = (
+        with_terms("half-cheetah", 3, bias),
+        with_terms("half-cheetah", 3),
+    )
+    column = 1 + biased.task.components["joint_angle"].index("bfoot")
+    action = np.full((3, 6), 0.3)
+    for _ in range(5):
+        np.testing.assert_allclose(seen[:, column] - true[:, column], 0.25, atol=1e-12)
+        one, other = biased.step(action), exact.step(action)
+        seen, true = one.observation, other.observation
+        np.testing.assert_array_equal(one.reward, other.reward)
+
+
+def test_latency_delays_the_controls():
+    late = {"quantity": "command_latency_s", "value": 0.05}
+    (slow, _), (fast, _) = with_terms("half-cheetah", 2, late), with_terms("half-cheetah", 2)
+    push, rest = np.ones((2, 6)), np.zeros((2, 6))
+    # a latency of one control step: the push of the first step acts in the second
+    for env, actions in ((slow, (push, rest)), (fast, (rest, push))):
+        for action in actions:
+            step = env.step(action)
+        env.last = step.observation
+    np.testing.assert_allclose(slow.last, fast.last, atol=1e-9)
+
+
+def test_disabled_legs_do_not_push():
+    """The shift of Fu et al. 2018, as far as the motors go; the ant's legs go by their names."""
+    legs = ("hip_1", "ankle_1", "hip_2", "ankle_2")
+    off = {"quantity": "actuator_gain", "where": legs, "operation": "scale", "value": 0.0}
+    env, _ = with_terms("ant", 2, off)
+    forces = env.task.simulation.batch.bind("actuator_force")
+    env.step(np.ones((2, 8)))
+    names = [env.task.simulation.model.actuator(i).name for i in range(8)]
+    assert {n for n, force in zip(names, forces[0], strict=True) if force == 0.0} == set(legs)
+
+
+def test_gravity_of_mars():
+    mars = {"quantity": "gravity", "where": ("z",), "operation": "set", "value": -3.711}
+    heights = []
+    for terms in ((), (mars,)):
+        env, _ = with_terms("half-cheetah", 1, *terms)
+        env.task.place(np.array([0]), np.eye(1, 9, 1), np.zeros((1, 9)))
+        env.task.begin(np.array([0]))
+        heights.append([1.0, env.step(np.zeros((1, 6))).final_observation[0, 0]])
+    # 1 m above its usual height, it falls freely: semi-implicit Euler falls n (n + 1) / 2 steps
+    for (start, end), gravity in zip(heights, (9.81, 3.711), strict=True):
+        assert start - end == pytest.approx(gravity * 0.01**2 * 15, rel=1e-9)
 
 
 def test_an_empty_range_and_an_unknown_model_are_refused():

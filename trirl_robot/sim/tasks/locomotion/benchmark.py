@@ -29,6 +29,8 @@ Mask = NDArray[np.bool_]
 Rows = Ids | slice
 
 EVERYTHING = slice(None)
+LATENCIES = ("command_latency_s", "command_latency_jitter_s")
+"""Quantities for which actuators must remember commands, which costs time and memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +84,7 @@ class BenchmarkTask(Task):
         """
         self.config = config
         spec = self._spec()
-        if randomisation.draws("command_latency_s"):
+        if any(map(randomisation.draws, LATENCIES)):
             add_command_history(spec)
         model, self.model_xml = compiled(spec)
         parts = self._parts(model)
@@ -217,7 +219,8 @@ def _contract(
     low, high = model.actuator_ctrlrange.T
     return PolicyContract(
         contract_version=CONTRACT_VERSION,
-        robot=config.name,
+        # both mazes have one contract: a policy or a reward may go from one to the other
+        robot=config.task,
         joint_names=tuple(joint.name for joint in joints),
         observation=tuple(part.field() for part in parts),
         action=(
