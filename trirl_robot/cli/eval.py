@@ -6,15 +6,19 @@ import json
 from pathlib import Path
 
 import click
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 from trirl_robot.cli.progress import progress_bar
 from trirl_robot.contract import require_same
 from trirl_robot.errors import ConfigError
-from trirl_robot.evaluation.rollouts import EvaluationResult, Policy, RandomPolicy, evaluate
+from trirl_robot.evaluation.rollouts import (
+    EvaluationResult,
+    OnnxPolicy,
+    Policy,
+    RandomPolicy,
+    evaluate,
+)
 from trirl_robot.files import write_text_atomically
 from trirl_robot.model_file import ModelFile, load_policy
 from trirl_robot.sim.env import BatchEnv, make_env
@@ -72,17 +76,6 @@ def command(
     Console().print(_table(policy, results))
     if output is not None:
         write_text_atomically(output, json.dumps(_plain(policy, task, seed, results)) + "\n")
-
-
-class OnnxPolicy:
-    """A verified ONNX policy as a function of arrays."""
-
-    def __init__(self, model: ModelFile) -> None:
-        self._model = model
-
-    def __call__(self, observation: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return actions in [-1, 1], (N, n) to (N, m)."""
-        return self._model.run(observation=observation).astype(np.float64)
 
 
 def _function(model: ModelFile | None, env: BatchEnv, seed: int) -> Policy:

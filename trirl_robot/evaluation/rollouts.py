@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from trirl_robot.errors import ConfigError, NonFiniteError
 from trirl_robot.evaluation.statistics import Interval, wilson
+from trirl_robot.model_file import ModelFile
 from trirl_robot.sim.interface import Environments
 
 Array = NDArray[np.float64]
@@ -58,6 +59,17 @@ class RandomPolicy:
     def __call__(self, observation: Array) -> Array:
         """Return actions, shape (N, m), for observations of shape (N, n)."""
         return self._random.uniform(-1.0, 1.0, (len(observation), self._size))
+
+
+class OnnxPolicy:
+    """A verified ONNX policy as a function of arrays."""
+
+    def __init__(self, model: ModelFile) -> None:
+        self._model = model
+
+    def __call__(self, observation: Array) -> Array:
+        """Return actions in [-1, 1], (N, n) to (N, m)."""
+        return self._model.run(observation=observation).astype(np.float64)
 
 
 def evaluate(

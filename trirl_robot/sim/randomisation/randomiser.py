@@ -104,6 +104,11 @@ class Randomiser:
         return self._fields.get(name)
 
     @property
+    def terms(self) -> tuple[BoundTerm, ...]:
+        """The terms that act in this model, in the order in which they are written."""
+        return tuple(self._terms)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Everything that terms draw, as `quantity/object`."""
         return tuple(name for term in self._terms for name in term.names)
