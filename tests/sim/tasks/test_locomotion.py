@@ -181,6 +181,20 @@ def test_an_unhealthy_walker_goes_on_where_the_task_says_so():
     assert not survived[-1].any()
 
 
+@pytest.mark.parametrize(
+    ("name", "target", "moved"),
+    [("reacher", "target_position", "target_to_fingertip"), ("pusher", "goal_position", None)],
+)
+def test_targets_and_distances_are_named(name, target, moved):
+    env = make_env(name, num_envs=3, randomisation="none", nthread=1)
+    observation, slices = env.reset(), env.contract.observation_slices
+    size = slices[target].stop - slices[target].start
+    np.testing.assert_allclose(env.target_position[:, :size], observation[:, slices[target]])
+    if moved is not None:
+        offset = observation[:, slices[moved]]
+        np.testing.assert_allclose(env.task.distance(), np.linalg.norm(offset, axis=1))
+
+
 def test_success_is_a_fast_episode():
     env = make_env("half-cheetah", num_envs=2, randomisation="none", nthread=1)
     env.reset()

@@ -40,6 +40,7 @@ def test_the_way_leads_through_the_gap(name):
     assert step.success.all()
     assert step.truncated.all()
     assert env.task.distance().max() < 0.05
+    np.testing.assert_array_equal(env.target_position, np.tile([*goal, 0.0], (4, 1)))
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

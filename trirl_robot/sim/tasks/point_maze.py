@@ -102,6 +102,11 @@ class PointMazeTask(BenchmarkTask):
             success=distance <= self.config.success_radius_m,
         )
 
+    @property
+    def target_position(self) -> Array:
+        """Goals, (N, 3), m."""
+        return np.tile([*self._goal, 0.0], (self.simulation.num_envs, 1))
+
     def distance(self) -> Array:
         """Return the distance to the goal, (N,), m."""
         return np.asarray(np.linalg.norm(self._goal - self.simulation.qpos, axis=1))

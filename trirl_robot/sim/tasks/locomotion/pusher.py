@@ -72,6 +72,11 @@ class PusherTask(BenchmarkTask):
             success=distance <= config.success_radius_m,
         )
 
+    @property
+    def target_position(self) -> Array:
+        """Goals of the object, (N, 3), m."""
+        return np.array(self._xpos[:, self._goal])
+
     def distance(self) -> Array:
         """Return the distance from object to goal, (N,), m."""
         offset = self._xpos[:, self._object] - self._xpos[:, self._goal]

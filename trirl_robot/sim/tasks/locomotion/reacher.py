@@ -64,6 +64,11 @@ class ReacherTask(BenchmarkTask):
             success=distance <= config.success_radius_m,
         )
 
+    @property
+    def target_position(self) -> Array:
+        """Targets, (N, 3), m."""
+        return np.array(self._xpos[:, self._target])
+
     def distance(self) -> Array:
         """Return the distance from fingertip to target, (N,), m."""
         return np.asarray(np.linalg.norm(self._offset(slice(None)), axis=1))
