@@ -198,7 +198,7 @@ class BatchEnv:
             )
 
 
-def make_env(
+def make_batch(
     task: str,
     *,
     num_envs: int,
@@ -225,3 +225,6 @@ def make_env(
         nthread=nthread,
         autoreset=autoreset,
     )
+
+
+make_env = make_batch
