@@ -22,7 +22,7 @@ COMMANDS = {
     "eval": ("trirl_robot.cli.eval", "Measure a policy's success rate in simulation."),
     "export": ("trirl_robot.cli.export", "Write policy.onnx and reward.onnx from a run."),
     "deploy": ("trirl_robot.cli.deploy", "Run a policy through ROS 2 on a simulated arm."),
-    "doctor": ("trirl_robot.cli.doctor", "Check this machine, and say how to get what is missing."),
+    "doctor": ("trirl_robot.cli.doctor", "Check this machine or a robot, and say what to do."),
     "demo": ("trirl_robot.cli.demo", "Go the whole way, from recording to ROS 2, with a report."),
 }
 """Name of each sub-command, the module whose `command` it is, and its line in `trirl --help`."""

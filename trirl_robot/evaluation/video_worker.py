@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from trirl_robot.evaluation.staging import dress, plain_renderer
 from trirl_robot.sim.robots import load_robot
 from trirl_robot.sim.scene import PREFIX, scene_spec
 
@@ -38,17 +39,13 @@ class Stage:
     def __init__(self, footage: Any) -> None:
         robot = load_robot(str(footage["robot"]))
         spec = scene_spec(robot)
-        _dress(spec)
+        dress(spec)
         self._model = spec.compile()
         self._data = mujoco.MjData(self._model)
         self._site = self._model.site(PREFIX + robot.end_effector_site).id
         self._radius = float(footage["success_radius_m"])
         size = int(footage["height"]), int(footage["width"])
-        self._renderer = mujoco.Renderer(self._model, *size)
-        flags = self._renderer.scene.flags
-        for flag in ("SHADOW", "REFLECTION", "SKYBOX", "HAZE", "FOG"):
-            # software rendering is six times as fast without these
-            flags[getattr(mujoco.mjtRndFlag, f"mjRND_{flag}")] = 0
+        self._renderer = plain_renderer(self._model, *size)
         self._camera = mujoco.MjvCamera()
         # from the front right, high enough to keep the horizon out of the picture
         self._camera.lookat[:] = (0.19, 0.0, 0.17)
@@ -102,28 +99,6 @@ class Stage:
         scene = self._renderer.scene
         scene.ngeom += 1
         return scene.geoms[scene.ngeom - 1]
-
-
-def _dress(spec: mujoco.MjSpec) -> None:
-    """Add what is for the eye only: a checked floor and soft light from three sides."""
-    checks = spec.add_texture(
-        name="checks",
-        type=mujoco.mjtTexture.mjTEXTURE_2D,
-        builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER,
-        rgb1=[0.93, 0.94, 0.95],
-        rgb2=[0.86, 0.87, 0.89],
-        width=256,
-        height=256,
-    )
-    material = spec.add_material(name="floor", texrepeat=[10, 10], texuniform=True, reflectance=0)
-    material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = checks.name
-    floor = spec.geom("floor")
-    floor.material = material.name
-    floor.rgba = [1, 1, 1, 1]
-    floor.size = [6, 6, 0.05]
-    spec.visual.headlight.ambient = [0.45, 0.45, 0.45]
-    spec.visual.headlight.diffuse = [0.3, 0.3, 0.3]
-    spec.visual.headlight.specular = [0, 0, 0]
 
 
 def sample_times(samples: int, rate_hz: float, frames_per_second: float) -> NDArray[np.intp]:

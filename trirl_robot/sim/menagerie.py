@@ -50,7 +50,8 @@ def _folder(robot: str) -> Path:
     package = _package()
     if package is not None:
         if robot not in package.names():
-            raise ConfigError(unknown_name("Menagerie robot", robot, package.names()))
+            arms = [entry.name for entry in package.robots("arm")]
+            raise ConfigError(unknown_name("Menagerie robot", robot, arms))
         cache = package.Cache()
         if cache.is_cached(package.get(robot)):
             return Path(cache.model_path(package.get(robot)))
