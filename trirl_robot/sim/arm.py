@@ -173,8 +173,8 @@ class ArmSimulation:
         What else is in the scene goes to its initial place. Call `begin_measuring` when the whole
         state is written.
         """
-        self.randomiser.start(ids)
         self.simulation.reset(ids)
+        self.randomiser.start(ids)
         self.place(ids, joint_position)
         self.randomiser.perturb_initial_state(ids)
 

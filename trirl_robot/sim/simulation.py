@@ -32,20 +32,17 @@ def add_command_history(spec: mujoco.MjSpec) -> None:
 class Simulation:
     """N simulations of a model; arrays are (N, ...) and live: a write is the state."""
 
-    def __init__(
-        self, model: mujoco.MjModel, num_envs: int, *, nthread: int = 0, persistent: bool = False
-    ) -> None:
+    def __init__(self, model: mujoco.MjModel, num_envs: int, *, nthread: int = 0) -> None:
         """Allocate the batch.
 
         Args:
             model: the model of all simulations.
             num_envs: number of simulations N.
             nthread: threads to step on; 0 for all cores. Results do not depend on it.
-            persistent: keep one MjData a simulation; see `mujoco.batch`.
         """
         self.model = model
         self.num_envs = num_envs
-        self.batch = Batch(model, num_envs, nthread, persistent)
+        self.batch = Batch(model, num_envs, nthread)
         self.qpos: Array = self.batch.bind("qpos")
         self.qvel: Array = self.batch.bind("qvel")
         self.ctrl: Array = self.batch.bind("ctrl")
@@ -53,12 +50,14 @@ class Simulation:
         self._history: Array = self.batch.bind("history")
         self._history_template, self._history_places = _history_layout(model)
         self._warnings = np.zeros(num_envs, dtype=np.int64)
-        self.reset(np.arange(num_envs))
+        self.batch.reset(stage=NO_STAGE)
+        self._initial = np.array(self.batch.state[0])
 
     def reset(self, ids: Ids) -> None:
         """Put `ids` into the model's initial state; derived fields are not computed."""
-        self.batch.reset(ids, stage=NO_STAGE)
-        # the batch counts warnings from its last reset
+        # the state's row is all that there is; Batch.reset would touch half a megabyte besides
+        self.batch.state[ids] = self._initial
+        self.batch.warning[ids] = 0
         self._warnings[ids] = 0
 
     def fill_command_history(self, ids: Ids) -> None:
