@@ -10,7 +10,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.vector import AutoresetMode
 
-from trirl_robot.config import CONFIGS, find_config
+from trirl_robot.config import CONFIGS
 from trirl_robot.errors import ConfigError
 from trirl_robot.sim.adapters.gymnasium_env import GymnasiumEnv
 from trirl_robot.sim.env import make_env
@@ -115,15 +115,6 @@ def test_what_is_not_there_is_refused():
         envs.step(np.zeros((2, 4)))
     with pytest.raises(ConfigError, match=r"reset_mask has shape \(3,\)"):
         envs.reset(options={"reset_mask": np.ones(3, dtype=bool)})
-
-
-@pytest.fixture
-def short_hopper(tmp_path):
-    """Hopper that falls (terminated) or runs out of time (truncated) within 30 steps."""
-    text = find_config("tasks", "hopper").read_text()
-    path = tmp_path / "hopper.yaml"
-    path.write_text(text.replace("max_episode_steps: 1000", "max_episode_steps: 20"))
-    return str(path)
 
 
 def both_vectors(task, mode, count=6):
