@@ -7,12 +7,14 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from trirl_robot.sim.robot_body import HandConfig
 from trirl_robot.sim.robots import RobotConfig
 from trirl_robot.sim.scene import robot_model
 
 Array = NDArray[np.float64]
 
 _POSTURE_COST = 0.005
+_ORIENTATION_COST = 0.03
 _STEP_S = 0.1
 _TOLERANCE_M = 1.5e-3
 
@@ -21,7 +23,8 @@ class InverseKinematics:
     """Finds joint positions that bring the end effector to a place.
 
     An arm of five joints cannot also choose its orientation: the position is the task, and a weak
-    posture cost keeps the joints near where they are.
+    posture cost keeps the joints near where they are. Where an orientation is wanted too, it gives
+    way to the position.
     """
 
     def __init__(self, robot: RobotConfig, seed: int = 0) -> None:
@@ -40,14 +43,22 @@ class InverseKinematics:
         self._home = np.asarray(robot.home_position)
         self._site = robot.end_effector_site
         self._place = mink.FrameTask(self._site, "site", position_cost=1.0, orientation_cost=0.0)
+        self._pose = mink.FrameTask(
+            self._site, "site", position_cost=1.0, orientation_cost=_ORIENTATION_COST
+        )
         self._posture = mink.PostureTask(self._model, cost=_POSTURE_COST)
         self._limits = [mink.ConfigurationLimit(self._model)]
         self._generator = np.random.default_rng(seed)
 
     def end_effector_position(self, joint_position: Array) -> Array:
         """Return where the end effector is, (J,) to (3,), m in the base frame."""
+        return self.end_effector_pose(joint_position)[0]
+
+    def end_effector_pose(self, joint_position: Array) -> tuple[Array, Array]:
+        """Return the end effector's place (3,), m, and orientation (3, 3), in the base frame."""
         self._set(joint_position)
-        return np.array(self._configuration.data.site(self._site).xpos)
+        site = self._configuration.data.site(self._site)
+        return np.array(site.xpos), np.array(site.xmat).reshape(3, 3)
 
     def solve(self, start: Array, target: Array) -> Array:
         """Return joint positions near `start` whose end effector is at `target`.
@@ -74,15 +85,35 @@ class InverseKinematics:
                 break
         return best
 
+    def solve_pose(self, start: Array, target: Array, orientation: Array) -> Array:
+        """Return joint positions near `start` for a place and, as well as it goes, an orientation.
+
+        Args:
+            start: joint positions from which the search starts, shape (J,), rad or m.
+            target: wanted place of the end effector, shape (3,), m, base frame.
+            orientation: wanted orientation of its frame, a rotation matrix, shape (3, 3).
+
+        Returns:
+            Joint positions, shape (J,).
+        """
+        self._set(start)
+        self._posture.set_target_from_configuration(self._configuration)
+        rotation = mink.SO3.from_matrix(orientation)
+        self._pose.set_target(mink.SE3.from_rotation_and_translation(rotation, target))
+        return self._iterate(self._pose)
+
     def _descend(self, seed: Array, posture: Array, target: Array) -> Array:
         self._set(posture)
         self._posture.set_target_from_configuration(self._configuration)
         self._set(seed)
         self._place.set_target(mink.SE3.from_translation(target))
+        return self._iterate(self._place)
+
+    def _iterate(self, task: mink.FrameTask) -> Array:
         for _ in range(80):
             velocity = mink.solve_ik(
                 self._configuration,
-                [self._place, self._posture],
+                [task, self._posture],
                 _STEP_S,
                 solver="daqp",
                 damping=1e-4,
@@ -100,3 +131,30 @@ class InverseKinematics:
         q[self._index] = joint_position
         self._configuration.update(q)
         mujoco.mj_kinematics(self._model, self._configuration.data)
+
+
+def pointing_down(hand: HandConfig, yaw: float) -> Array:
+    """Return the orientation of an end effector whose hand points straight down, (3, 3).
+
+    Args:
+        hand: how the hand points in the end effector's frame.
+        yaw: direction in which its fingers open, from the base's x axis to its y axis [rad].
+    """
+    own = _frame(np.array(hand.approach), np.array(hand.opening))
+    wanted = _frame(np.array([0.0, 0.0, -1.0]), np.array([np.cos(yaw), np.sin(yaw), 0.0]))
+    return np.asarray(wanted @ own.T)
+
+
+def yaw_of(hand: HandConfig, orientation: Array) -> float:
+    """Return the direction in which fingers open, seen from above [rad]; see `pointing_down`."""
+    x, y, _ = orientation @ np.array(hand.opening)
+    return float(np.arctan2(y, x))
+
+
+def tilt_of(hand: HandConfig, orientation: Array) -> float:
+    """Return the angle between where the hand points and straight down [rad]."""
+    return float(np.arccos(np.clip(-(orientation @ np.array(hand.approach))[2], -1.0, 1.0)))
+
+
+def _frame(first: Array, second: Array) -> Array:
+    return np.stack([first, second, np.cross(first, second)], axis=1)

@@ -103,7 +103,12 @@ def record(
             # the same seed again would record the same demonstrations again
             fresh = int(np.random.SeedSequence([seed, first]).generate_state(1)[0])
             backend = MujocoBackend(task, randomisation=randomisation, seed=fresh)
-        context = DeviceContext(contract=backend.contract, robot=backend.robot, seed=(seed, first))
+        context = DeviceContext(
+            contract=backend.contract,
+            robot=backend.robot,
+            task=backend.task_config,
+            seed=(seed, first),
+        )
         opened = open_device(device, context)
         config = SessionConfig(
             episodes=episodes,

@@ -239,6 +239,8 @@ class RecordingSession:
             joint_command=sample.joint_command,
             end_effector_position=sample.end_effector_position,
             target_position=sample.target_position,
+            object_position=sample.object_position,
+            object_orientation=sample.object_orientation,
         )
 
     def _report(self, stored: Stored | None) -> None:

@@ -30,6 +30,10 @@ class Sample:
     """Position computed from `joint_position`, shape (3,), m, base frame."""
     target_position: Array
     """The target, shape (3,), m, base frame."""
+    object_position: Array | None = None
+    """Measured position of the task's object, shape (3,), m, base frame; None without one."""
+    object_orientation: Array | None = None
+    """Its measured orientation, unit quaternion wxyz, shape (4,); None without an object."""
     state: Array
     """Simulation state [time, qpos, qvel], shape (k,); empty on a real arm."""
     reward: float

@@ -38,7 +38,8 @@ class MujocoBackend:
         self._parameters = {"randomisation": randomisation, "seed": seed}
         self._episodes = 0
         self.contract: PolicyContract = self._env.contract
-        self.task = self._env.task_config.name
+        self.task_config = self._env.task_config
+        self.task = self.task_config.name
         arm_task = self._env.task
         if not isinstance(arm_task, ArmTask):
             raise ConfigError(f"task '{self.task}' has no arm to teleoperate")
@@ -73,6 +74,7 @@ class MujocoBackend:
         """Return the state of the arm after the last command."""
         step, (place, scale) = self._step, self._measured
         joint_position = self._observation[0, place] / scale
+        seen = {name: signal[0] for name, signal in self._task.object_signals(slice(0, 1)).items()}
         return Sample(
             observation=self._observation[0],
             observation_ns=time.monotonic_ns(),
@@ -80,6 +82,7 @@ class MujocoBackend:
             joint_command=self._task.command[0].copy(),
             end_effector_position=self._kinematics.end_effector_position(joint_position),
             target_position=self._env.target_position[0].copy(),
+            **seen,
             state=self._env.state_vector(0),
             reward=float(step.reward[0]) if step else 0.0,
             terminated=bool(step.terminated[0]) if step else False,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from teleop.devices.base import Device, DeviceContext
-from teleop.devices.scripted import ScriptedOperator
+from teleop.devices.scripted import scripted_operator
 from trirl_robot.errors import ConfigError, unknown_name
 
-DEVICES: dict[str, Callable[[DeviceContext], Device]] = {"scripted": ScriptedOperator}
+DEVICES: dict[str, Callable[[DeviceContext], Device]] = {"scripted": scripted_operator}
 """How each device is opened."""
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from teleop.machine import Event, State
 from trirl_robot.contract import PolicyContract
 from trirl_robot.sim.robots import RobotConfig
+from trirl_robot.sim.tasks.registry import TaskConfig
 
 Array = NDArray[np.float64]
 
@@ -23,6 +24,8 @@ class DeviceContext:
     """Contract of the task: joints, limits, rate."""
     robot: RobotConfig
     """The robot, for its model."""
+    task: TaskConfig
+    """The task, for what is to be done."""
     seed: tuple[int, ...]
     """Entropy for devices that draw random numbers."""
 
@@ -51,6 +54,10 @@ class OperatorView:
     """Position computed from `joint_position`, shape (3,), m, base frame."""
     target_position: Array
     """The target, shape (3,), m, base frame."""
+    object_position: Array | None = None
+    """Measured position of the task's object, shape (3,), m, base frame; None without one."""
+    object_orientation: Array | None = None
+    """Its measured orientation, unit quaternion wxyz, shape (4,); None without an object."""
 
 
 class Device(Protocol):

@@ -1,0 +1,1 @@
+"""Scripted operators: they move like people, and each knows one kind of task."""
