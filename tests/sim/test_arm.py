@@ -58,7 +58,7 @@ def test_a_command_acts_after_the_latency_and_not_before():
     arm = simulate(constant("command_latency_s", 0.05))
     start = np.zeros((1, 5))
     put(arm, start)
-    arm.set_command(start + 0.2)
+    arm.set_command(start + 0.2, np.zeros((1, 5)))
     step = arm.model.opt.timestep
     arm.advance(round(0.05 / step))
     np.testing.assert_allclose(arm.joint_position, start, atol=1e-9)
@@ -70,7 +70,7 @@ def first_acceleration(*terms):
     """Joint accelerations just after a command step, with little else than inertia at work."""
     arm = simulate(*terms)
     put(arm, np.zeros((1, 5)))
-    arm.set_command(np.full((1, 5), 0.05))
+    arm.set_command(np.full((1, 5), 0.05), np.zeros((1, 5)))
     arm.advance(1)
     return arm.joint_velocity[0] / arm.model.opt.timestep
 

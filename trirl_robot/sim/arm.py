@@ -17,6 +17,7 @@ from trirl_robot.sim.robots import RobotConfig
 from trirl_robot.sim.scene import PREFIX, compile_scene, kinematics_of
 from trirl_robot.sim.sensors import Sensors
 from trirl_robot.sim.simulation import Simulation
+from trirl_robot.sim.wiring import home_state, wire
 
 Array = NDArray[np.float64]
 Ids = NDArray[np.intp]
@@ -77,14 +78,11 @@ class ArmSimulation:
         self.num_envs = num_envs
         self.model, self.model_xml = compile_scene(robot, furnish)
         self.simulation = Simulation(self.model, num_envs, nthread=nthread)
-        self.joint_names = robot.joints
-        if with_gripper:
-            assert robot.gripper is not None
-            self.joint_names = (*robot.joints, robot.gripper.joint)
-        joints = [self.model.joint(PREFIX + name) for name in self.joint_names]
-        self._qpos_index = np.array([j.qposadr[0] for j in joints])
-        self._dof_index = np.array([j.dofadr[0] for j in joints])
-        self._ctrl_index = np.array([self.model.actuator(PREFIX + n).id for n in self.joint_names])
+        self._wiring = wire(robot, self.model, PREFIX, with_gripper=with_gripper)
+        self._whole = wire(robot, self.model, PREFIX, with_gripper=robot.gripper is not None)
+        self._home_state = home_state(robot, self.model, PREFIX)
+        self.joint_names = self._wiring.joint_names
+        self._qpos_index, self._dof_index = self._wiring.qpos_index, self._wiring.dof_index
         self._objects = objects
         names = [
             f"{signal}.{joint}"
@@ -108,18 +106,18 @@ class ArmSimulation:
         """How often the sensors have been read since each episode's start, (N,)."""
         self._measured = np.zeros((num_envs, len(names)))
         self._end_effector = np.zeros((2, num_envs, 3))
-        self.place(
-            np.arange(num_envs),
-            np.tile(self.home_position, (num_envs, 1)),
-        )
+        self.place(np.arange(num_envs), np.tile(self.home_position, (num_envs, 1)))
         self.begin_measuring(np.arange(num_envs))
 
     @property
     def home_position(self) -> Array:
         """Home pose, (joints,), rad or m."""
-        home = np.array(self.robot.home_position)
-        with_gripper = len(self.joint_names) > len(home)
-        return np.append(home, self.robot.gripper_home) if with_gripper else home
+        return np.asarray(self._home_state[0][self._qpos_index])
+
+    @property
+    def takes_velocity(self) -> Mask:
+        """Whether a joint's actuators are sent velocities, (joints,); otherwise positions."""
+        return self._wiring.joint_takes_velocity
 
     @property
     def joint_position(self) -> Array:
@@ -181,16 +179,15 @@ class ArmSimulation:
     def place(self, ids: Ids, joint_position: Array) -> None:
         """Put the arms of `ids` at rest at `joint_position`, (n, joints), and let them hold it."""
         simulation, rows = self.simulation, ids[:, None]
-        gripper = self.robot.gripper
-        if gripper is not None:
-            joint = self.model.joint(PREFIX + gripper.joint)
-            simulation.qpos[ids, joint.qposadr[0]] = self.robot.gripper_home
-            simulation.ctrl[ids, self.model.actuator(PREFIX + gripper.joint).id] = (
-                self.robot.gripper_home
-            )
-        simulation.qpos[rows, self._qpos_index] = joint_position
+        # a gripper that nobody commands stays at home
+        qpos, ctrl = self._home_state
+        simulation.qpos[rows, self._whole.position_index] = qpos[self._whole.position_index]
+        simulation.ctrl[ids] = ctrl
+        wiring = self._wiring
+        simulation.qpos[rows, wiring.position_index] = wiring.positions(joint_position)
         simulation.qvel[rows, self._dof_index] = 0.0
-        simulation.ctrl[rows, self._ctrl_index] = joint_position
+        still = np.zeros_like(joint_position)
+        simulation.ctrl[rows, wiring.control_index] = wiring.controls(joint_position, still)
         # a delayed actuator reads the past: fill it with the pose that the arm has held
         simulation.fill_command_history(ids)
 
@@ -202,13 +199,19 @@ class ArmSimulation:
         """Return the dynamics drawn for one simulation, by `quantity/object`."""
         return self.randomiser.drawn(sim)
 
-    def set_command(self, joint_position: Array) -> None:
-        """Command joint positions, (N, joints), rad or m; they act after the drawn latency."""
+    def set_command(self, joint_position: Array, joint_velocity: Array) -> None:
+        """Command the joints; it acts after the drawn latency.
+
+        Args:
+            joint_position: for joints whose actuators take positions, (N, joints), rad or m.
+            joint_velocity: for those whose actuators take velocities, (N, joints), rad/s or m/s.
+        """
         if self._encoder_bias is not None:
             # the servo regulates what its encoder shows
             bias, index = self._encoder_bias
             joint_position = joint_position - bias[:, index]
-        self.simulation.ctrl[:, self._ctrl_index] = joint_position
+        controls = self._wiring.controls(joint_position, joint_velocity)
+        self.simulation.ctrl[:, self._wiring.control_index] = controls
 
     def advance(self, physics_steps: int) -> Mask:
         """Step every simulation; return which have diverged, (N,)."""

@@ -79,6 +79,7 @@ class ArmTask(Task):
         shape = (num_envs, len(self.arm.joint_names))
         self.command = np.zeros(shape)
         self._command_velocity = np.zeros(shape)
+        self._by_velocity = self.arm.takes_velocity
         self._previous_action = np.zeros((num_envs, self.contract.action_size))
         self._target_position = np.zeros((num_envs, 3))
 
@@ -119,8 +120,16 @@ class ArmTask(Task):
         self.command = limited.position
         self._command_velocity = limited.velocity
         self._previous_action = np.clip(action, -1.0, 1.0)
-        self.arm.set_command(self.command)
+        self.arm.set_command(limited.position, limited.velocity)
         self.randomiser.advance(self.arm.readings)
+
+    def measure(self) -> None:
+        """Read the sensors, once a control step."""
+        self.arm.measure()
+        if self._by_velocity.any():
+            # nothing holds such a joint where the sum of its commands is
+            measured = self.arm.measured_joint_position
+            self.command = np.where(self._by_velocity, measured, self.command)
 
     def observe(self, rows: Rows = EVERYTHING) -> Array:
         """Return the observations of some environments, (n, observation size)."""

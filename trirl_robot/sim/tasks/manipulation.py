@@ -250,7 +250,7 @@ class CubeTask(ArmTask):
 
         No reward is negative, so that losing the cube, which ends the episode, never pays.
         """
-        self.arm.measure()
+        self.measure()
         there, lost = self.fulfilled(), self.lost
         self._steps_there = np.where(there, self._steps_there + 1, 0)
         return Outcome(

@@ -175,7 +175,7 @@ class ReachTask(ArmTask):
 
     def after_step(self) -> Outcome:
         """Measure; the reward is minus the distance, success is to have stayed at the target."""
-        self.arm.measure()
+        self.measure()
         distance = self.distance()
         there = distance < self.config.success_radius_m
         self._steps_at_target = np.where(there, self._steps_at_target + 1, 0)

@@ -120,7 +120,8 @@ class SimulatedHardware:
             self.log.command_stamp_s.append(stamp_s)
         self._commanded_s = now_s
         self.holding = False
-        self.arm.set_command(np.clip(position, self._minimum, self._maximum)[None])
+        command = np.clip(position, self._minimum, self._maximum)[None]
+        self.arm.set_command(command, np.zeros_like(command))
 
     def advance_to(self, now_s: float) -> None:
         """Simulate up to a time of the caller's clock, so that the arm lives in real time.
