@@ -100,7 +100,7 @@ def check_control(robot: RobotConfig, model: mujoco.MjModel, prefix: str) -> Non
 
 
 def gains(
-    config: ActuatorConfig, joints: tuple[str, ...], model: mujoco.MjModel
+    config: ActuatorConfig, joints: tuple[str, ...], model: mujoco.MjModel, timestep_s: float
 ) -> tuple[Array, Array]:
     r"""Return stiffness and damping of servos, each (joints,); stiffness is 0 for velocity.
 
@@ -110,14 +110,16 @@ def gains(
     integrated implicitly (`implicitfast`) and $K = \omega^2 D$, $K_v = 2\omega D$, each mode of
     $(M, D)$ with eigenvalue $\mu$ is stable for $\omega^2 \Delta t^2 < 4\mu + 4\omega\Delta t$,
     by Jury's criterion. This holds for every inertia if $\omega \Delta t < 4$: at 5 Hz up to steps
-    of 0.12 s, in every pose and with any payload.
+    of 0.12 s, in every pose and with any payload. To a stiffness that is given belongs
+    $k_v = \max(2\sqrt{k_p m}, k_p \Delta t)$, which meets the same condition.
 
     Args:
         config: what is given.
         joints: names of the joints.
         model: the robot, without servos or with.
+        timestep_s: integration step of the simulation [s].
     """
-    inertia = _inertias(joints, model)
+    _, inertia = _inertias(joints, model)
     omega = 2.0 * np.pi * config.bandwidth_hz
     count = len(joints)
     if config.kind == "velocity":
@@ -128,7 +130,7 @@ def gains(
         stiffness = _array(config.stiffness, count)
     if config.damping is not None:
         return stiffness, _array(config.damping, count)
-    return stiffness, 2.0 * np.sqrt(stiffness * inertia)
+    return stiffness, np.maximum(2.0 * np.sqrt(stiffness * inertia), stiffness * timestep_s)
 
 
 def _groups(robot: RobotConfig) -> list[tuple[tuple[str, ...], ActuatorConfig]]:
@@ -182,8 +184,14 @@ def _add_servos(
     joints: tuple[str, ...],
     config: ActuatorConfig,
 ) -> None:
-    stiffness, damping = gains(config, joints, draft)
+    stiffness, damping = gains(config, joints, draft, robot.physics_timestep_s)
+    least, _ = _inertias(joints, draft)
     for i, name in enumerate(joints):
+        if config.damping is None:
+            # at its greatest force a servo does not damp: in one step it must not change the speed
+            # by more than it can then brake. What is missing, so strong a motor's rotor has
+            rotor = damping[i] * robot.physics_timestep_s - least[i]
+            spec.joint(name).armature += max(0.0, float(rotor))
         servo = spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
         if config.kind == "position":
             servo.set_to_position(kp=stiffness[i], kv=damping[i])
@@ -247,16 +255,22 @@ def _tie(spec: mujoco.MjSpec, robot: RobotConfig, follower: FollowerConfig) -> N
     data = tie.data
     data[:5] = [0.0, follower.ratio, 0.0, 0.0, 0.0]
     tie.data = data
+    # as stiff as the step allows: with MuJoCo's defaults a light finger swings against its motor
+    tie.solref = [2.0 * robot.physics_timestep_s, 1.0]
+    tie.solimp = [0.999, 0.9999, 0.001, 0.5, 2.0]
 
 
-def _inertias(joints: tuple[str, ...], model: mujoco.MjModel) -> Array:
-    """Return the greatest inertia that each joint moves, (joints,), kg m^2 or kg."""
+def _inertias(joints: tuple[str, ...], model: mujoco.MjModel) -> tuple[Array, Array]:
+    """Return the least and the greatest inertia that joints move, each (joints,), kg m^2 or kg.
+
+    The greatest is at least `LEAST_INERTIA_SHARE` of that of the other joints.
+    """
     data = mujoco.MjData(model)
     dofs = np.array([model.joint(name).dofadr[0] for name in joints], dtype=np.intp)
     limited = [i for i in range(model.njnt) if model.jnt_limited[i]]
     generator = np.random.default_rng(0)
     full = np.zeros((model.nv, model.nv))
-    greatest = np.zeros(len(joints))
+    found = []
     for _ in range(INERTIA_POSES):
         for i in limited:
             low, high = model.jnt_range[i]
@@ -265,14 +279,14 @@ def _inertias(joints: tuple[str, ...], model: mujoco.MjModel) -> Array:
         mujoco.mj_comPos(model, data)
         mujoco.mj_makeM(model, data)
         mujoco.mj_fullM(model, data, full)
-        greatest = np.maximum(greatest, np.diag(full)[dofs])
+        found.append(np.diag(full)[dofs])
+    least, greatest = np.min(found, axis=0), np.max(found, axis=0)
     slides = np.array([model.joint(n).type[0] == mujoco.mjtJoint.mjJNT_SLIDE for n in joints])
     for group in (slides, ~slides):
         if group.any():
-            greatest[group] = np.maximum(
-                greatest[group], LEAST_INERTIA_SHARE * greatest[group].max()
-            )
-    return greatest
+            share = LEAST_INERTIA_SHARE * greatest[group].max()
+            greatest[group] = np.maximum(greatest[group], share)
+    return least, greatest
 
 
 def _moves_a_joint(actuator: mujoco.MjsActuator) -> bool:

@@ -31,7 +31,9 @@ class ControlConfig:
 class ActuatorConfig:
     """How actuators act on joints; what is left out is chosen from the inertia that they move.
 
-    See `trirl_robot.sim.actuation.gains` for the choice.
+    See `trirl_robot.sim.actuation.gains` for the choice. With damping left out, a joint that is too
+    light for its servo at the simulation's step gets the missing inertia as armature, as the rotor
+    of a geared motor has.
     """
 
     kind: Literal["native", "position", "velocity"] = "native"
