@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from trirl_robot.kinematics import ForwardKinematics
 from trirl_robot.sim.episode_random import EpisodeRandom
 from trirl_robot.sim.randomisation.config import RandomisationConfig
+from trirl_robot.sim.randomisation.preparation import prepare_spec
 from trirl_robot.sim.randomisation.randomiser import Randomiser
 from trirl_robot.sim.robots import RobotConfig
 from trirl_robot.sim.scene import PREFIX, compile_scene, kinematics_of
@@ -76,7 +77,14 @@ class ArmSimulation:
         """
         self.robot = robot
         self.num_envs = num_envs
-        self.model, self.model_xml = compile_scene(robot, furnish)
+        hand_site = PREFIX + robot.end_effector_site
+
+        def complete(spec: mujoco.MjSpec) -> None:
+            if furnish is not None:
+                furnish(spec)
+            prepare_spec(spec, randomisation, hand_site=hand_site)
+
+        self.model, self.model_xml = compile_scene(robot, complete)
         self.simulation = Simulation(self.model, num_envs, nthread=nthread)
         self._wiring = wire(robot, self.model, PREFIX, with_gripper=with_gripper)
         self._whole = wire(robot, self.model, PREFIX, with_gripper=robot.gripper is not None)
@@ -95,9 +103,10 @@ class ArmSimulation:
             random,
             period_s=1.0 / robot.control.rate_hz,
             signals=names,
+            encoders=self.joint_names,
+            hand=self.model.body(self.model.site(hand_site).bodyid[0]).name,
         )
-        bias = self.randomiser.own("encoder_bias_rad")
-        self._encoder_bias = None if bias is None else (bias, self._qpos_index)
+        self._encoder_bias = self.randomiser.own("encoder_bias_rad")
         self._sensors = Sensors(
             self.randomiser, random, (num_envs, len(names)), 1.0 / robot.control.rate_hz
         )
@@ -162,8 +171,7 @@ class ArmSimulation:
         """Return what encoders show at true positions, (n, joints): they may be offset."""
         if self._encoder_bias is None:
             return joint_position
-        bias, index = self._encoder_bias
-        return np.asarray(joint_position + bias[ids[:, None], index])
+        return np.asarray(joint_position + self._encoder_bias[ids])
 
     def reset(self, ids: Ids, joint_position: Array) -> None:
         """Draw new dynamics for `ids`; put the arms at rest at `joint_position`, (n, joints).
@@ -208,8 +216,7 @@ class ArmSimulation:
         """
         if self._encoder_bias is not None:
             # the servo regulates what its encoder shows
-            bias, index = self._encoder_bias
-            joint_position = joint_position - bias[:, index]
+            joint_position = joint_position - self._encoder_bias
         controls = self._wiring.controls(joint_position, joint_velocity)
         self.simulation.ctrl[:, self._wiring.control_index] = controls
 
@@ -253,8 +260,7 @@ class ArmSimulation:
         simulation = self.simulation
         position = simulation.qpos[rows][:, self._qpos_index]
         if self._encoder_bias is not None:
-            bias, index = self._encoder_bias
-            position = position + bias[rows][:, index]
+            position = position + self._encoder_bias[rows]
         parts = [position, simulation.qvel[rows][:, self._dof_index]]
         if self._objects is not None:
             parts.append(self._objects.read(simulation, rows))

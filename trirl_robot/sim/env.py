@@ -89,7 +89,6 @@ class BatchEnv:
     def reseed(self, seed: int) -> None:
         """Fix everything that is drawn from the next reset on."""
         self._random.reseed(seed)
-        self.task.randomiser.forget_once(np.arange(self.num_envs))
 
     def reseed_each(self, ids: Ids, seeds: Sequence[int]) -> None:
         """Give each environment of `ids` a seed of its own, from the next reset on.
@@ -97,17 +96,14 @@ class BatchEnv:
         It then runs as a single environment with that seed does.
         """
         self._random.reseed_each(ids, seeds)
-        self.task.randomiser.forget_once(ids)
 
     def repeat(self, key: EpisodeKey) -> Array:
         """Start the episode of `key` in the first environment; return every observation, (N, n).
 
         With the same task, randomisation and actions it runs as it did, bit for bit.
         """
-        first = np.array([0])
         self._random.repeat(key)
-        self.task.randomiser.forget_once(first)
-        return self.reset(first)
+        return self.reset(np.array([0]))
 
     def reset(self, ids: Ids | None = None) -> Array:
         """Start new episodes in `ids` (all by default); return every observation, (N, n)."""

@@ -125,11 +125,26 @@ class EpisodeRandom:
         self._philox.state = self._state
         return self._generator
 
-    def uniform(self, ids: Ids, stream: Stream, count: int) -> NDArray[np.float64]:
-        """Return uniform draws from [0, 1), shape (len(ids), count), the first of a stream."""
+    def uniform(
+        self, ids: Ids, stream: Stream, count: int, block: int | NDArray[np.int64] = 0
+    ) -> NDArray[np.float64]:
+        """Return uniform draws from [0, 1), the first of a stream.
+
+        Args:
+            ids: environments, whose present episodes are meant.
+            stream: what the numbers are for.
+            count: how many each gets.
+            block: the stream's part, the same for all or one each.
+
+        Returns:
+            Draws, shape (len(ids), count).
+        """
         draws = np.empty((len(ids), count))
-        for row, env in zip(draws, ids, strict=True):
-            self.generator(int(env), stream).random(out=row)
+        if count:
+            blocks = [block] * len(ids) if isinstance(block, int) else block.tolist()
+            # 2 µs each; Philox in array operations, for all at once, is slower for up to 20
+            for row, env, part in zip(draws, ids.tolist(), blocks, strict=True):
+                self.generator(env, stream, part).random(out=row)
         return draws
 
     def get_state(self) -> dict[str, Any]:

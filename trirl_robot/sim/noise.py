@@ -30,7 +30,7 @@ class NoiseTable:
         self._stream = stream
         self._uniform = uniform
         self._table = np.zeros((num_envs, BLOCK, width), dtype=np.float32)
-        self._rows = np.arange(num_envs)
+        self._first = np.arange(num_envs) * BLOCK
 
     def at(self, steps: Steps, rows: Ids | slice = slice(None)) -> NDArray[np.float32]:
         """Return the draws of the present step, shape (n, width).
@@ -40,15 +40,16 @@ class NoiseTable:
                 its steps one after another; a jump needs `refill`.
             rows: environments.
         """
-        ids = self._rows[rows]
-        place = steps[ids] % BLOCK
-        self.refill(ids[place == 0], steps)
-        return np.asarray(self._table[ids, place])
+        first = self._first[rows]
+        place = steps[rows] % BLOCK
+        self.refill(first[place == 0] // BLOCK, steps)
+        flat = self._table.reshape(-1, self._table.shape[2])
+        return np.asarray(flat.take(first + place, axis=0))
 
     def refill(self, ids: Ids, steps: Steps) -> None:
         """Draw the block of the present step for `ids`."""
-        for env in ids:
-            generator = self._random.generator(int(env), self._stream, int(steps[env]) // BLOCK)
+        for env in ids.tolist():
+            generator = self._random.generator(env, self._stream, int(steps[env]) // BLOCK)
             if self._uniform:
                 generator.random(dtype=np.float32, out=self._table[env])
             else:

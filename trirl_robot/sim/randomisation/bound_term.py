@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trirl_robot.errors import ConfigError, unknown_name
 from trirl_robot.sim.randomisation.config import NEUTRAL, Operation, RandomisationTerm
-from trirl_robot.sim.randomisation.fields import Fields
-from trirl_robot.sim.randomisation.quantities import QUANTITIES, Quantity
-from trirl_robot.sim.simulation import Simulation
+from trirl_robot.sim.randomisation.fields import model_value
+from trirl_robot.sim.randomisation.quantities import QUANTITIES
+from trirl_robot.sim.randomisation.quantities.quantity import Quantity, Subject, Target
 
 Array = NDArray[np.float64]
-Ids = NDArray[np.intp]
+Columns = NDArray[np.intp]
 
 
 class BoundTerm:
-    """A term, its objects in this model and the values drawn last."""
+    """A term and the numbers of this model that it draws."""
 
-    def __init__(
-        self, term: RandomisationTerm, simulation: Simulation, signals: Sequence[str]
-    ) -> None:
+    def __init__(self, term: RandomisationTerm, subject: Subject) -> None:
         if term.quantity not in QUANTITIES:
             raise ConfigError(
                 f"randomisation: {unknown_name('quantity', term.quantity, QUANTITIES)}"
@@ -32,64 +30,94 @@ class BoundTerm:
         self.config = term
         self.quantity: Quantity = QUANTITIES[term.quantity]
         self.operation: Operation = term.operation or self.quantity.operation
-        found = self.quantity.objects(simulation.model, signals)
-        chosen = [o for o in found if any(fnmatchcase(o[0], p) for p in term.where)]
+        if self.operation not in self.quantity.operations:
+            raise ConfigError(
+                f"randomisation of {term.quantity}: operation {self.operation} makes no sense "
+                f"here; expected {' or '.join(self.quantity.operations)}"
+            )
+        found = self.quantity.targets(subject)
+        chosen = [t for t in found if any(fnmatchcase(t.name, p) for p in term.where)]
         if not term.optional:
-            _require_objects(term, [name for name, _ in found])
-        self.names = [f"{term.quantity}/{name}" for name, _ in chosen]
-        places = np.array([place for _, place in chosen], dtype=np.intp)
-        self.index = tuple(places.T)
-        self.draws = 1 if term.shared else len(chosen)
-        all_places = np.array([place for _, place in found], dtype=np.intp)
+            _require_objects(term, [target.name for target in found])
+        self.targets = self._effective(chosen, subject)
+        places = np.array([target.place for target in self.targets], dtype=np.intp)
+        self.index: tuple[Columns, ...] = tuple(places.T)
+        """Index of the term's numbers in one simulation's field."""
+        self.factors: Array = np.array([target.factor for target in self.targets])
+        """What one unit of the quantity is in the field, (numbers,)."""
+        self.along = tuple(
+            (i, field, place)
+            for i, target in enumerate(self.targets)
+            for field, place in self.quantity.along(subject.model, target.place)
+        )
+        """Number, field and place of everything that changes by the same factor."""
+        self.draws = 1 if term.shared else len(self.targets)
+        """How many uniform numbers a draw takes."""
+        all_places = np.array([target.place for target in found], dtype=np.intp)
         self.field_shape = tuple(1 + all_places.max(axis=0)) if found else (0,)
         """Shape that holds every object of the quantity."""
-        self.values = np.full((simulation.num_envs, len(chosen)), self.neutral)
+        self.names = [f"{term.quantity}/{target.name}" for target in self.targets]
+        """Names of the term's values, `quantity/object`."""
+        self.columns = slice(0, 0)
+        """Where the term's values stand among those of all terms."""
+        self.values: Array = np.zeros((0, len(self.targets)))
+        """The values, (N, numbers); a view of those of all terms, see `place_values`."""
 
     @property
     def neutral(self) -> float:
         """Value that changes nothing; NaN where every value is set."""
         return NEUTRAL.get(self.operation, np.nan)
 
-    def select(self, ids: Ids) -> tuple[Any, ...]:
-        """Return the index of the term's objects in the arrays of `ids`."""
-        return (ids[:, None], *self.index)
+    @property
+    def fields(self) -> set[str]:
+        """Fields that the term writes."""
+        return {self.quantity.field, *(field for _, field, _ in self.along)}
 
-    def draw(self, ids: Ids, uniform: Array) -> None:
-        """Take the values of `ids` from uniform draws, shape (n, draws)."""
-        self.values[ids] = self.config.quantile(uniform)
-
-    def cease(self, ids: Ids) -> None:
-        """Let the term change nothing in `ids`."""
-        self.values[ids] = self.neutral
-
-    def write(self, fields: Fields, ids: Ids) -> None:
-        """Write the values of `ids` into the field, on top of what stands there."""
-        values = self.values[ids]
-        array, place = fields.array(self.quantity.field), self.select(ids)
-        before = array[place]
-        after = _combined(self.operation, before, values)
-        array[place] = after
-        for name, column in self.quantity.along:
-            where = (ids[:, None], self.index[0])
-            factor = np.divide(after, before, out=np.ones_like(after), where=before != 0)
-            if column is None:
-                fields.array(name)[where] *= factor[..., None]
-            else:
-                fields.array(name)[(*where, column)] *= factor
+    def _effective(self, chosen: list[Target], subject: Subject) -> list[Target]:
+        """Leave out what a factor cannot change, because the model has 0 there."""
+        if self.operation != "scale" or self.quantity.store != "model" or not chosen:
+            return chosen
+        value = model_value(subject.model, self.quantity.field)
+        effective = [target for target in chosen if value[target.place] != 0.0]
+        if not effective and not self.config.optional:
+            raise ConfigError(
+                f"randomisation of {self.config.quantity}: {chosen[0].name} is 0 in the model, so "
+                "a factor changes nothing; choose operation add or set"
+            )
+        return effective
 
 
-def _combined(operation: Operation, before: Array, values: Array) -> Array:
-    if operation == "scale":
-        return before * values
-    if operation == "add":
-        return before + values
-    return np.where(np.isnan(values), before, values)
+def place_values(terms: Sequence[BoundTerm], num_envs: int) -> Array:
+    """Put the values of all terms side by side, under names of their own.
+
+    Where several terms draw the same, the name of the second ends in `#2`, and so on.
+
+    Args:
+        terms: the terms, which get their columns, values and names.
+        num_envs: number of simulations N.
+
+    Returns:
+        The values of all terms, (N, V), at first 0.
+    """
+    values = np.zeros((num_envs, sum(len(term.targets) for term in terms)))
+    seen: Counter[str] = Counter()
+    start = 0
+    for term in terms:
+        term.columns = slice(start, start + len(term.targets))
+        term.values = values[:, term.columns]
+        start = term.columns.stop
+        seen.update(term.names)
+        term.names = [n if seen[n] == 1 else f"{n}#{seen[n]}" for n in term.names]
+    return values
 
 
 def _require_objects(term: RandomisationTerm, known: list[str]) -> None:
     name = f"randomisation of {term.quantity}"
     if not known:
-        raise ConfigError(f"{name}: this model has nothing that it belongs to")
+        raise ConfigError(
+            f"{name}: this model has nothing that it belongs to; leave it out, or give it "
+            "optional: true"
+        )
     for pattern in term.where:
         if not any(fnmatchcase(object_name, pattern) for object_name in known):
             raise ConfigError(f"{name}: {unknown_name('object', pattern, known)}")

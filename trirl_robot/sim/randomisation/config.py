@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Literal
 
 import numpy as np
@@ -124,9 +125,9 @@ class RandomisationConfig:
     terms: tuple[RandomisationTerm, ...] = ()
     """The terms."""
 
-    def draws(self, quantity: str) -> bool:
-        """Return whether a term draws the quantity."""
-        return any(term.quantity == quantity for term in self.terms)
+    def draws(self, *quantities: str) -> bool:
+        """Return whether a term draws any of the quantities; patterns such as `payload*` do too."""
+        return any(fnmatchcase(t.quantity, pattern) for t in self.terms for pattern in quantities)
 
 
 def load_randomisation(name: str) -> RandomisationConfig:

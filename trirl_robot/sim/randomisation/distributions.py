@@ -14,6 +14,9 @@ DistributionName = Literal[
     "uniform", "log_uniform", "normal", "truncated_normal", "choice", "constant"
 ]
 
+Parameters = dict[str, float | tuple[float, ...]]
+"""Parameters of a distribution, by name."""
+
 PARAMETERS: dict[str, tuple[str, ...]] = {
     "uniform": ("low", "high"),
     "log_uniform": ("low", "high"),
@@ -27,7 +30,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 _CLOSEST_TO_ONE = 1.0 - 2.0**-53
 
 
-def quantile(name: str, parameters: dict[str, float | tuple[float, ...]], uniform: Array) -> Array:
+def quantile(name: str, parameters: Parameters, uniform: Array) -> Array:
     """Return draws of a distribution.
 
     Args:
@@ -45,20 +48,31 @@ def quantile(name: str, parameters: dict[str, float | tuple[float, ...]], unifor
         low, high = np.log(p["low"]), np.log(p["high"])
         # rounding must not pass the limits
         return np.clip(np.exp(low + (high - low) * uniform), p["low"], p["high"])
-    if name == "normal":
-        inside = np.clip(uniform, 2.0**-53, _CLOSEST_TO_ONE)
-        return np.asarray(p["mean"] + p["std"] * ndtri(inside))
-    if name == "truncated_normal":
-        first, last = (ndtr((np.asarray(p[k]) - p["mean"]) / p["std"]) for k in ("low", "high"))
-        inside = np.clip(first + (last - first) * uniform, 2.0**-53, _CLOSEST_TO_ONE)
-        return np.asarray(np.clip(p["mean"] + p["std"] * ndtri(inside), p["low"], p["high"]))
+    if name.endswith("normal"):
+        below, above = normal_shares(p)
+        drawn = p["mean"] + p["std"] * standard_normal(below + (above - below) * uniform)  # type: ignore[operator]
+        return np.asarray(np.clip(drawn, *support(name, p)))
     if name == "choice":
         values = np.asarray(p["values"])
         return np.asarray(values[(uniform * len(values)).astype(np.intp)])
     return np.full(np.shape(uniform), p["value"])
 
 
-def support(name: str, parameters: dict[str, float | tuple[float, ...]]) -> tuple[float, float]:
+def normal_shares(parameters: Parameters) -> tuple[float, float]:
+    """Return the shares of a normal distribution below its least and its greatest value."""
+    if "low" not in parameters:
+        return 0.0, 1.0
+    mean, std = parameters["mean"], parameters["std"]
+    first, last = ((np.asarray(parameters[k]) - mean) / std for k in ("low", "high"))
+    return float(ndtr(first)), float(ndtr(last))
+
+
+def standard_normal(share: Array) -> Array:
+    """Return the values below which given shares of a standard normal distribution lie."""
+    return np.asarray(ndtri(np.clip(share, 2.0**-53, _CLOSEST_TO_ONE)))
+
+
+def support(name: str, parameters: Parameters) -> tuple[float, float]:
     """Return the least and the greatest value that a distribution can give."""
     p = parameters
     if name == "normal":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,9 @@ from numpy.typing import NDArray
 
 from trirl_robot.sim.episode_random import EpisodeRandom, Stream
 from trirl_robot.sim.randomisation.bound_term import BoundTerm
+from trirl_robot.sim.randomisation.sampler import Sampler
 
+Array = NDArray[np.float64]
 Ids = NDArray[np.intp]
 Steps = NDArray[np.int64]
 
@@ -17,42 +20,76 @@ NEVER = int(np.iinfo(np.int64).max)
 
 
 class Events:
-    """When each term is drawn again, and until when its values act."""
+    """When each term is drawn again, and until when its values act; T terms, N simulations."""
 
     def __init__(
-        self, terms: list[BoundTerm], num_envs: int, random: EpisodeRandom, period_s: float
+        self, terms: Sequence[BoundTerm], values: Array, random: EpisodeRandom, period_s: float
     ) -> None:
+        """Plan nothing yet.
+
+        Args:
+            terms: the terms that are drawn within an episode.
+            values: values of all terms, (N, V), of which theirs are written.
+            random: source of every draw.
+            period_s: control period [s].
+        """
         self._terms = terms
+        self._values = values
         self._random = random
-        self._period_s = period_s
-        shape = (len(terms), num_envs)
+        self._samplers = [Sampler([term]) for term in terms]
+        columns = [np.arange(t.columns.start, t.columns.stop) for t in terms]
+        self._columns = np.concatenate([np.empty(0, np.intp), *columns])
+        self._neutral = np.array([t.neutral for t in terms for _ in t.targets])
+        ranges = np.array([t.config.interval_s or (0.0, 0.0) for t in terms]).reshape(-1, 2)
+        self._shortest, self._spread = ranges[:, 0] / period_s, np.ptp(ranges, axis=1) / period_s
+        self._duration = [_steps(t.config.duration_s, period_s) for t in terms]
+        shape = (len(terms), len(values))
         self._next = np.full(shape, NEVER)
         self._end = np.full(shape, NEVER)
         self._count = np.zeros(shape, dtype=np.int64)
 
     def start(self, ids: Ids) -> None:
-        """Plan the first events of the episodes that begin in `ids`."""
-        for row, term in enumerate(self._terms):
-            term.cease(ids)
-            self._end[row, ids] = NEVER
-            self._count[row, ids] = 0
-            for env in ids:
-                generator = self._generator(row, int(env))
-                self._next[row, env] = self._gap(term, generator)
+        """Plan the first events of the episodes that begin in `ids`; until then nothing acts."""
+        if not self._terms:
+            return
+        self._values[ids[:, None], self._columns] = self._neutral
+        self._end[:, ids] = NEVER
+        self._count[:, ids] = 0
+        uniform = self._random.uniform(ids, Stream.INTERVAL, len(self._terms))
+        self._next[:, ids] = self._gap(slice(None), uniform).T
 
     def advance(self, steps: Steps) -> Ids:
-        """Draw what is due; return the simulations in which something changed."""
-        if not self._terms:
+        """Draw what is due, `steps` into each episode; return where something changed."""
+        due, over = self._next <= steps, self._end <= steps
+        if not (due.any() or over.any()):
             return np.empty(0, dtype=np.intp)
-        changed = (self._next <= steps) | (self._end <= steps)
+        changed = due | over
         for row in np.flatnonzero(changed.any(axis=1)):
-            term = self._terms[row]
-            ended = np.flatnonzero(self._end[row] <= steps)
-            term.cease(ended)
+            term, ended = self._terms[int(row)], np.flatnonzero(over[row])
+            self._values[ended, term.columns] = term.neutral
             self._end[row, ended] = NEVER
-            for env in np.flatnonzero(self._next[row] <= steps):
-                self._draw(int(row), int(env), int(steps[env]))
+            self._draw(int(row), np.flatnonzero(due[row]), steps)
         return np.flatnonzero(changed.any(axis=0))
+
+    def history(self, env: int, steps: int) -> Iterator[tuple[int, BoundTerm, Array]]:
+        """Yield every event of an environment's present episode, term by term.
+
+        Args:
+            env: the environment.
+            steps: steps since the episode's start up to which events are wanted.
+
+        Yields:
+            The step, the term, and its values, (values of the term,).
+        """
+        ids = np.array([env])
+        uniform = self._random.uniform(ids, Stream.INTERVAL, len(self._terms))
+        for row, first in enumerate(self._gap(slice(None), uniform)[0]):
+            step, count = int(first), 0
+            while step < steps:
+                count += 1
+                values, gaps = self._event(row, ids, np.array([count]))
+                yield step, self._terms[row], values[0]
+                step += int(gaps[0])
 
     def get_state(self) -> dict[str, Any]:
         """Return a copy of the plan."""
@@ -62,22 +99,29 @@ class Events:
         """Restore what `get_state` returned."""
         self._next[:], self._end[:], self._count[:] = state["next"], state["end"], state["count"]
 
-    def _draw(self, row: int, env: int, step: int) -> None:
-        term = self._terms[row]
-        self._count[row, env] += 1
-        generator = self._generator(row, env)
-        gap = self._gap(term, generator)
-        term.draw(np.array([env]), generator.random((1, term.draws)))
-        self._next[row, env] = step + gap
-        duration_s = term.config.duration_s
-        if duration_s is not None:
-            self._end[row, env] = step + max(1, round(duration_s / self._period_s))
+    def _draw(self, row: int, envs: Ids, steps: Steps) -> None:
+        if not len(envs):
+            return
+        self._count[row, envs] += 1
+        values, gap = self._event(row, envs, self._count[row, envs])
+        self._values[envs, self._terms[row].columns] = values
+        self._next[row, envs] = steps[envs] + gap
+        duration = self._duration[row]
+        if duration is not None:
+            self._end[row, envs] = steps[envs] + duration
 
-    def _gap(self, term: BoundTerm, generator: np.random.Generator) -> int:
-        assert term.config.interval_s is not None
-        return max(1, round(generator.uniform(*term.config.interval_s) / self._period_s))
+    def _event(self, row: int, envs: Ids, count: Steps) -> tuple[Array, Steps]:
+        """Return values (n, values) of the `count`-th events of a term, and steps to the next."""
+        sampler = self._samplers[row]
+        # blocks of one term's events lie apart from those of the next, and from the first gaps
+        block = ((row + 1) << 32) + count
+        uniform = self._random.uniform(envs, Stream.INTERVAL, 1 + sampler.draws, block)
+        return sampler(uniform[:, 1:]), self._gap(row, uniform[:, 0])
 
-    def _generator(self, row: int, env: int) -> np.random.Generator:
-        # blocks of one term's events lie apart from those of the next term
-        block = (row << 32) + int(self._count[row, env])
-        return self._random.generator(env, Stream.INTERVAL, block)
+    def _gap(self, rows: int | slice, uniform: Array) -> Steps:
+        gap = self._shortest[rows] + self._spread[rows] * uniform
+        return np.asarray(np.maximum(1, np.rint(gap)), dtype=np.int64)
+
+
+def _steps(duration_s: float | None, period_s: float) -> int | None:
+    return None if duration_s is None else max(1, round(duration_s / period_s))

@@ -6,11 +6,13 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from trirl_robot.sim.randomisation.quantities import Quantity
 from trirl_robot.sim.simulation import Simulation
 
 Array = NDArray[np.float64]
 Ids = NDArray[np.intp]
+
+_DERIVED_FROM = frozenset(mujoco.MjModel._setconst_inputs)
+"""Fields from which MuJoCo derives others; it derives none from its options."""
 
 
 class Fields:
@@ -20,30 +22,25 @@ class Fields:
         self._simulation = simulation
         self._arrays: dict[str, Array] = {}
         self._base: dict[str, Array] = {}
-        self._constants = False
 
-    def add(self, quantity: Quantity, size: int) -> None:
-        """Make a quantity's field writable; `size` is the length of a field of our own."""
-        if quantity.store == "own" and quantity.field not in self._arrays:
-            self._arrays[quantity.field] = np.zeros((self._simulation.num_envs, size))
-            self._base[quantity.field] = np.zeros(size)
-        elif quantity.store == "state":
-            array = self._simulation.batch.bind(quantity.field)
-            self._arrays[quantity.field] = array
-            self._base[quantity.field] = np.zeros(array.shape[1:])
-        elif quantity.store == "model":
-            for name in (quantity.field, *(field for field, _ in quantity.along)):
-                self.expand(name)
+    def add_own(self, name: str, shape: tuple[int, ...]) -> None:
+        """Make an array of our own, at first zero."""
+        if name not in self._arrays:
+            self._arrays[name] = np.zeros((self._simulation.num_envs, *shape))
+            self._base[name] = np.zeros(shape)
+
+    def bind(self, name: str) -> None:
+        """Take an array of the state, which is zero after a reset."""
+        if name not in self._arrays:
+            self._arrays[name] = self._simulation.batch.bind(name)
+            self._base[name] = np.zeros(self._arrays[name].shape[1:])
 
     def expand(self, name: str) -> None:
         """Give a field of the model a value of its own in each simulation."""
-        if name in self._arrays:
-            return
-        self._base[name] = model_value(self._simulation.model, name)
-        array = self._simulation.batch.expand(name)
-        self._arrays[name] = array[:, None] if array.ndim == 1 else array
-        inputs = mujoco.MjModel._setconst_inputs
-        self._constants |= name in inputs or name.startswith("opt.")
+        if name not in self._arrays:
+            self._base[name] = model_value(self._simulation.model, name)
+            array = self._simulation.batch.expand(name)
+            self._arrays[name] = array[:, None] if array.ndim == 1 else array
 
     def array(self, name: str) -> Array:
         """Return the live values of a field, (N, ...)."""
@@ -53,15 +50,18 @@ class Fields:
         """Return the live values of a field, or None where no term draws it."""
         return self._arrays.get(name)
 
-    def restore(self, ids: Ids) -> None:
-        """Write the original values into every field of `ids`."""
-        for name, array in self._arrays.items():
-            array[ids] = self._base[name]
+    def base(self, name: str) -> Array:
+        """Return the values that one simulation's field had before anything was drawn."""
+        return self._base[name]
 
-    def update_constants(self, ids: Ids) -> None:
+    def derive(self, ids: Ids) -> None:
         """Compute what MuJoCo derives from the model's values."""
-        if self._constants and len(ids):
-            self._simulation.batch.set_const(ids)
+        self._simulation.batch.set_const(ids)
+
+
+def is_derived_from(name: str) -> bool:
+    """Return whether MuJoCo derives other fields of the model from this one."""
+    return name in _DERIVED_FROM
 
 
 def model_value(model: mujoco.MjModel, name: str) -> Array:

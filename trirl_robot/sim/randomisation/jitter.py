@@ -17,11 +17,13 @@ class CommandJitter:
     """Adds normal noise to the latency of every actuator, anew at each control step."""
 
     def __init__(self, fields: Fields, random: EpisodeRandom, simulation: Simulation) -> None:
-        fields.expand("actuator_delay")
         self._delay = fields.array("actuator_delay")
         self._deviation = fields.array("command_latency_jitter_s")
         self._latency = self._delay.copy()
-        self._noise = NoiseTable(random, Stream.JITTER, simulation.num_envs, simulation.model.nu)
+        self._noise = NoiseTable(
+            random, Stream.JITTER, simulation.num_envs, self._deviation.shape[1]
+        )
+        self._wanted = np.zeros(self._deviation.shape)
 
     def note_latency(self, ids: Ids) -> None:
         """Take the latency that has just been drawn for `ids` as the mean."""
@@ -29,8 +31,11 @@ class CommandJitter:
 
     def advance(self, steps: NDArray[np.int64]) -> None:
         """Set the latency of this control step's commands."""
-        wanted = self._latency + self._deviation * self._noise.at(steps)
-        np.clip(wanted, 0.0, MAXIMUM_LATENCY_S, out=self._delay)
+        wanted = np.multiply(self._deviation, self._noise.at(steps), out=self._wanted)
+        columns = wanted.shape[1]
+        wanted += self._latency[:, :columns]
+        np.clip(wanted, 0.0, MAXIMUM_LATENCY_S, out=wanted)
+        self._delay[:, :columns] = wanted
 
     def restore(self, steps: NDArray[np.int64]) -> None:
         """Draw the present block of noise again, `steps` into each episode."""

@@ -4,22 +4,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trirl_robot.errors import ConfigError
 from trirl_robot.sim.episode_random import EpisodeRandom, Stream
-from trirl_robot.sim.randomisation.bound_term import BoundTerm
+from trirl_robot.sim.randomisation.bound_term import BoundTerm, place_values
 from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.randomisation.events import Events
 from trirl_robot.sim.randomisation.fields import Fields
+from trirl_robot.sim.randomisation.initial_state import InitialState
 from trirl_robot.sim.randomisation.jitter import CommandJitter
+from trirl_robot.sim.randomisation.plan import Plan
+from trirl_robot.sim.randomisation.pseudo_inertia import FIELDS as INERTIA_FIELDS
+from trirl_robot.sim.randomisation.quantities.quantity import Subject
+from trirl_robot.sim.randomisation.sampler import Sampler
 from trirl_robot.sim.randomisation.validity import check_terms
 from trirl_robot.sim.simulation import Simulation
 
 Array = NDArray[np.float64]
 Ids = NDArray[np.intp]
+Steps = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Values that are drawn within an episode."""
+
+    step: int
+    """Control step before which they begin to act."""
+    drawn: dict[str, float]
+    """The values, by `quantity/object`."""
 
 
 class Randomiser:
@@ -33,61 +51,71 @@ class Randomiser:
         *,
         period_s: float,
         signals: Sequence[str] = (),
+        encoders: Sequence[str] = (),
+        hand: str = "",
     ) -> None:
         """Check every term against the model; nothing is drawn yet.
 
         Args:
-            simulation: the simulations.
+            simulation: the simulations, of a model that `prepare_spec` has seen.
             config: the terms.
             random: source of every draw.
             period_s: control period [s].
             signals: components of what sensors measure, such as `joint_position.elbow_flex`.
+            encoders: joints whose encoders may be offset.
+            hand: body that carries the end effector; empty where there is none.
 
         Raises:
             ConfigError: an unknown quantity or object, or a term that makes the model invalid.
         """
-        self._simulation = simulation
+        subject = Subject(
+            model=simulation.model,
+            period_s=period_s,
+            signals=tuple(signals),
+            encoders=tuple(encoders),
+            hand=hand,
+        )
         self._random = random
-        self._terms = [BoundTerm(term, simulation, signals) for term in config.terms]
-        self._terms = [term for term in self._terms if term.names]
+        self._terms = _bound(config, subject)
         check_terms(self._terms, simulation.model)
-        self._fields = Fields(simulation)
-        for term in self._terms:
-            self._fields.add(term.quantity, term.field_shape[0])
-        self._initial = [t for t in self._terms if t.quantity.store == "initial"]
-        self._written = [t for t in self._terms if t.quantity.store != "initial"]
-        self._once = [t for t in self._terms if t.config.when == "once"]
-        self._episode = [t for t in self._terms if t.config.when == "episode"]
-        interval = [t for t in self._terms if t.config.when == "interval"]
-        self._events = Events(interval, simulation.num_envs, random, period_s)
-        self._once_drawn = np.zeros(simulation.num_envs, dtype=np.bool_)
+        self._values = place_values(self._terms, simulation.num_envs)
+        self.names = tuple(name for term in self._terms for name in term.names)
+        """Everything that terms draw, as `quantity/object`."""
+        when = {
+            key: [t for t in self._terms if t.config.when == key]
+            for key in ("once", "episode", "interval")
+        }
+        self._once, self._episode = Sampler(when["once"]), Sampler(when["episode"])
+        self._events = Events(when["interval"], self._values, random, period_s)
+        self._initial = InitialState(
+            [t for t in self._terms if t.quantity.store == "initial"], simulation
+        )
+        written = [t for t in self._terms if t.quantity.store != "initial"]
+        self._fields = _fields(written, simulation)
+        names = set().union(*(t.fields for t in written))
+        changing = set().union(*(t.fields for t in when["interval"]))
+        self._plan = Plan(self._fields, written, names)
+        self._changing = Plan(self._fields, written, changing)
         self._jitter = (
             CommandJitter(self._fields, random, simulation)
-            if any(t.config.quantity == "command_latency_jitter_s" for t in self._terms)
+            if "command_latency_jitter_s" in names
             else None
         )
 
     def start(self, ids: Ids) -> None:
-        """Draw the dynamics of the episodes that begin in `ids`."""
-        fresh = ids[~self._once_drawn[ids]]
-        if len(fresh):
-            self._draw(self._once, fresh, Stream.ONCE)
-            self._once_drawn[fresh] = True
-        self._draw(self._episode, ids, Stream.DYNAMICS)
+        """Draw the dynamics of the episodes that begin in `ids`; the state has been reset."""
+        for sampler, stream in ((self._once, Stream.ONCE), (self._episode, Stream.DYNAMICS)):
+            if sampler.draws:
+                uniform = self._random.uniform(ids, stream, sampler.draws)
+                self._values[ids[:, None], sampler.columns] = sampler(uniform)
         self._events.start(ids)
-        self._apply(ids)
-
-    def forget_once(self, ids: Ids) -> None:
-        """Draw anew at the next episode of `ids` what is drawn once for each simulation."""
-        self._once_drawn[ids] = False
+        self._write(self._plan, ids)
 
     def perturb_initial_state(self, ids: Ids) -> None:
-        """Add what is drawn for the initial state to the state of `ids`."""
-        for term in self._initial:
-            array = getattr(self._simulation, term.quantity.field)
-            array[term.select(ids)] += term.values[ids]
+        """Change the state of `ids` by what is drawn for it; joints stay within their range."""
+        self._initial.perturb(ids, self._values)
 
-    def advance(self, steps: NDArray[np.int64]) -> None:
+    def advance(self, steps: Steps) -> None:
         """Draw what changes within an episode, before a control step.
 
         Args:
@@ -95,7 +123,7 @@ class Randomiser:
         """
         changed = self._events.advance(steps)
         if len(changed):
-            self._apply(changed)
+            self._write(self._changing, changed)
         if self._jitter is not None:
             self._jitter.advance(steps)
 
@@ -103,58 +131,85 @@ class Randomiser:
         """Return the values of a quantity that is not MuJoCo's, (N, size); None if never drawn."""
         return self._fields.get(name)
 
+    def written_columns(self, name: str) -> Ids:
+        """Return which columns of a quantity that is not MuJoCo's are drawn, in order."""
+        columns = [t.index[0] for t in self._terms if t.quantity.field == name]
+        return np.unique(np.concatenate([np.empty(0, np.intp), *columns]))
+
     @property
     def terms(self) -> tuple[BoundTerm, ...]:
         """The terms that act in this model, in the order in which they are written."""
         return tuple(self._terms)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Everything that terms draw, as `quantity/object`."""
-        return tuple(name for term in self._terms for name in term.names)
-
     def values(self, ids: Ids) -> Array:
         """Return the values that act in simulations, (n, names); NaN where none does."""
-        parts = [term.values[ids] for term in self._terms]
-        return np.concatenate(parts, axis=1) if parts else np.zeros((len(ids), 0))
+        return np.asarray(self._values[ids])
 
     def drawn(self, sim: int) -> dict[str, float]:
-        """Return the values that act in one simulation, by `quantity/object`."""
-        (values,) = self.values(np.array([sim])).tolist()
-        pairs = zip(self.names, values, strict=True)
-        return {name: value for name, value in pairs if not math.isnan(value)}
+        """Return the values that act in one simulation, by `quantity/object`.
+
+        Where several terms draw the same, the name of the second ends in `#2`, and so on.
+        """
+        values = self._values[sim].tolist()
+        # NaN: nothing is set at present
+        return {n: v for n, v in zip(self.names, values, strict=True) if not math.isnan(v)}
+
+    def events(self, sim: int, steps: int) -> list[Event]:
+        """Return what is drawn within the first `steps` steps of one simulation's episode."""
+        found = [
+            Event(
+                step=step,
+                drawn=dict(zip(term.names, values.tolist(), strict=True)),
+            )
+            for step, term, values in self._events.history(sim, steps)
+        ]
+        return sorted(found, key=lambda event: event.step)
 
     def get_state(self) -> dict[str, Any]:
         """Return a copy of everything that has been drawn."""
-        return {
-            "values": [term.values.copy() for term in self._terms],
-            "once_drawn": self._once_drawn.copy(),
-            "events": self._events.get_state(),
-        }
+        return {"values": self._values.copy(), "events": self._events.get_state()}
 
-    def set_state(self, state: dict[str, Any], steps: NDArray[np.int64]) -> None:
+    def set_state(self, state: dict[str, Any], steps: Steps) -> None:
         """Restore what `get_state` returned, `steps` into each episode."""
-        for term, values in zip(self._terms, state["values"], strict=True):
-            term.values[:] = values
-        self._once_drawn[:] = state["once_drawn"]
+        self._values[:] = state["values"]
         self._events.set_state(state["events"])
-        self._apply(np.arange(self._simulation.num_envs))
+        self._write(self._plan, np.arange(len(self._values)))
         if self._jitter is not None:
             self._jitter.restore(steps)
 
-    def _draw(self, terms: list[BoundTerm], ids: Ids, stream: Stream) -> None:
-        if not terms:
-            return
-        uniform = self._random.uniform(ids, stream, sum(term.draws for term in terms))
-        start = 0
-        for term in terms:
-            term.draw(ids, uniform[:, start : start + term.draws])
-            start += term.draws
-
-    def _apply(self, ids: Ids) -> None:
-        self._fields.restore(ids)
-        for term in self._written:
-            term.write(self._fields, ids)
-        self._fields.update_constants(ids)
-        if self._jitter is not None:
+    def _write(self, plan: Plan, ids: Ids) -> None:
+        plan.write(self._values[ids], ids)
+        if self._jitter is not None and "actuator_delay" in plan.names:
             self._jitter.note_latency(ids)
+
+
+def _bound(config: RandomisationConfig, subject: Subject) -> list[BoundTerm]:
+    """Return the terms that this model has objects for."""
+    terms = [BoundTerm(term, subject) for term in config.terms]
+    bound = [term for term in terms if term.targets]
+    if terms and not bound:
+        raise ConfigError(
+            "randomisation: none of its terms belongs to anything in this model "
+            f"({', '.join(sorted({t.config.quantity for t in terms}))}); choose another preset"
+        )
+    return bound
+
+
+def _fields(terms: Sequence[BoundTerm], simulation: Simulation) -> Fields:
+    """Return the arrays that the terms write."""
+    fields = Fields(simulation)
+    for term in terms:
+        name = term.quantity.field
+        if term.quantity.store == "own":
+            fields.add_own(name, term.field_shape)
+        elif term.quantity.store == "state":
+            fields.bind(name)
+        else:
+            for field in term.fields:
+                fields.expand(field)
+        if name == "command_latency_jitter_s":
+            fields.expand("actuator_delay")
+        if name == "pseudo_inertia":
+            for field in INERTIA_FIELDS:
+                fields.expand(field)
+    return fields

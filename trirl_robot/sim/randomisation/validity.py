@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +14,14 @@ from trirl_robot.sim.randomisation.fields import model_value
 
 Array = NDArray[np.float64]
 
+_ORDERED = (
+    ("jnt_range", "joint_range_low", "joint_range_high"),
+    ("geom_solimp", "geom_solimp_dmin", "geom_solimp_dmax"),
+)
+"""Fields whose first column must stay below the second, and the quantities that these are."""
 
-def check_terms(terms: list[BoundTerm], model: mujoco.MjModel) -> None:
+
+def check_terms(terms: Sequence[BoundTerm], model: mujoco.MjModel) -> None:
     """Follow the least and greatest values of every field through all terms, in their order.
 
     Raises:
@@ -22,47 +30,60 @@ def check_terms(terms: list[BoundTerm], model: mujoco.MjModel) -> None:
     reached: dict[str, tuple[Array, Array]] = {}
     for term in terms:
         _check_needs(term, terms, model)
-        quantity = term.quantity
-        low, high = reached.setdefault(quantity.field, _start(term, model))
+        field = term.quantity.field
+        if field not in reached:
+            reached[field] = _start(term, terms, model)
+        low, high = reached[field]
         low[term.index], high[term.index] = _range(term, low[term.index], high[term.index])
         _check_range(term, low[term.index], high[term.index])
+    for field, first, second in _ORDERED:
+        if field in reached:
+            _check_order(reached[field], first, second, terms)
+    _check_moments([t for t in terms if t.config.quantity == "body_inertia_moment"], model)
 
 
-def _start(term: BoundTerm, model: mujoco.MjModel) -> tuple[Array, Array]:
+def _start(
+    term: BoundTerm, terms: Sequence[BoundTerm], model: mujoco.MjModel
+) -> tuple[Array, Array]:
     if term.quantity.store == "model":
         value = model_value(model, term.quantity.field)
     else:
-        value = np.zeros(term.field_shape)
+        shapes = [t.field_shape for t in terms if t.quantity.field == term.quantity.field]
+        value = np.zeros(np.max(shapes, axis=0))
     return value, value.copy()
 
 
 def _range(term: BoundTerm, low: Array, high: Array) -> tuple[Array, Array]:
-    """Return the least and greatest values after a term."""
+    """Return the least and greatest values of a field after a term."""
     least, greatest = term.config.support
-    if term.operation == "set":
-        return np.full_like(low, least), np.full_like(high, greatest)
-    if term.operation == "add":
-        return low + least, high + greatest
     with np.errstate(invalid="ignore"):
-        products = np.nan_to_num(
-            [low * least, low * greatest, high * least, high * greatest],
-            posinf=np.inf,
-            neginf=-np.inf,
-        )
-    return products.min(axis=0), products.max(axis=0)
+        drawn = np.array([least * term.factors, greatest * term.factors])
+        if term.operation == "add":
+            drawn += [low, high]
+        if term.operation == "scale":
+            ends = [low * least, low * greatest, high * least, high * greatest]
+            drawn = np.nan_to_num(ends, posinf=np.inf, neginf=-np.inf)
+    after = drawn.min(axis=0), drawn.max(axis=0)
+    if term.config.when != "interval" or term.operation == "scale":
+        # between two draws the factor is 1
+        neutral = (low, high) if term.config.when == "interval" else after
+        return np.minimum(after[0], neutral[0]), np.maximum(after[1], neutral[1])
+    return np.minimum(after[0], low), np.maximum(after[1], high)
 
 
 def _check_range(term: BoundTerm, low: Array, high: Array) -> None:
     quantity = term.quantity
     below = low <= quantity.minimum if quantity.above_minimum else low < quantity.minimum
-    wrong = np.flatnonzero(np.atleast_1d(below | (high > quantity.maximum)))
+    wrong = np.flatnonzero(below | (high > quantity.maximum))
     if not len(wrong):
         return
     first = wrong[0]
-    least, greatest = np.atleast_1d(low)[first], np.atleast_1d(high)[first]
-    bounds = [f"{'above' if quantity.above_minimum else 'at least'} {quantity.minimum:g}"]
-    bounds = bounds if np.isfinite(quantity.minimum) else []
-    bounds += [f"at most {quantity.maximum:g}"] if np.isfinite(quantity.maximum) else []
+    factor = term.factors[first]
+    least, greatest = low[first] / factor, high[first] / factor
+    minimum, maximum = quantity.minimum / factor, quantity.maximum / factor
+    bounds = [f"{'above' if quantity.above_minimum else 'at least'} {minimum:g}"]
+    bounds = bounds if np.isfinite(minimum) else []
+    bounds += [f"at most {maximum:g}"] if np.isfinite(maximum) else []
     raise ConfigError(
         f"randomisation of {term.config.quantity}: {term.names[first]} could be drawn between "
         f"{least:g} and {greatest:g} {quantity.unit}, expected {' and '.join(bounds)}; narrow the "
@@ -70,7 +91,47 @@ def _check_range(term: BoundTerm, low: Array, high: Array) -> None:
     )
 
 
-def _check_needs(term: BoundTerm, terms: list[BoundTerm], model: mujoco.MjModel) -> None:
+def _check_order(
+    reached: tuple[Array, Array], first: str, second: str, terms: Sequence[BoundTerm]
+) -> None:
+    low, high = reached
+    for term in terms:
+        if term.config.quantity not in (first, second):
+            continue
+        for target in term.targets:
+            row = target.place[0]
+            if high[row, 0] > low[row, 1]:
+                raise ConfigError(
+                    f"randomisation of {term.config.quantity}: {first} of {target.name} could be "
+                    f"drawn up to {high[row, 0]:g}, and {second} down to {low[row, 1]:g}, which "
+                    "is below it; narrow one of them"
+                )
+
+
+def _check_moments(terms: Sequence[BoundTerm], model: mujoco.MjModel) -> None:
+    """Refuse moments of inertia that no body has: one above the sum of the other two."""
+    low, high = np.ones((2, model.nbody, 3))
+    for term in terms:
+        least, greatest = term.config.support
+        neutral = 1.0 if term.config.when == "interval" else least
+        low[term.index] *= min(least, neutral)
+        high[term.index] *= max(greatest, neutral)
+    low, high = low * model.body_inertia, high * model.body_inertia
+    for term in terms:
+        for target in term.targets:
+            body, axis = target.place
+            others = low[body, [a for a in range(3) if a != axis]].sum()
+            # rounding in the model's own moments is no fault of the term
+            worst = high[body].copy(), low[body].copy()
+            if any(worst[0][a] > (worst[1].sum() - worst[1][a]) * (1.0 + 1e-9) for a in range(3)):
+                raise ConfigError(
+                    f"randomisation of body_inertia_moment: {target.name} could be drawn up to "
+                    f"{high[body, axis]:g} kg·m², and the other two together down to {others:g}, "
+                    "which no body has; narrow it, or draw pseudo_inertia"
+                )
+
+
+def _check_needs(term: BoundTerm, terms: Sequence[BoundTerm], model: mujoco.MjModel) -> None:
     name = f"randomisation of {term.config.quantity}"
     if term.config.when == "interval" and term.quantity.store == "initial":
         raise ConfigError(
@@ -82,3 +143,10 @@ def _check_needs(term: BoundTerm, terms: list[BoundTerm], model: mujoco.MjModel)
             f"{name}: the model's air has no density, so wind does nothing; add a term "
             "{quantity: air_density, distribution: constant, value: 1.2}"
         )
+    if term.config.quantity in ("body_com", "pseudo_inertia"):
+        simple = [t for t in term.targets if model.body_simple[t.place[0]]]
+        if simple:
+            raise ConfigError(
+                f"{name}: {simple[0].name} was compiled as a body whose centre of mass cannot "
+                "move; compile it with simple='false'"
+            )

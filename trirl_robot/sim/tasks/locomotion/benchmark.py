@@ -16,9 +16,10 @@ from trirl_robot.contract import CONTRACT_VERSION, ActionField, PolicyContract
 from trirl_robot.sim.episode_random import EpisodeRandom, Stream
 from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.randomisation.distributions import quantile
+from trirl_robot.sim.randomisation.preparation import prepare_spec
 from trirl_robot.sim.randomisation.randomiser import Randomiser
 from trirl_robot.sim.sensors import Sensors
-from trirl_robot.sim.simulation import Simulation, add_command_history
+from trirl_robot.sim.simulation import Simulation
 from trirl_robot.sim.tasks.locomotion.layout import Part
 from trirl_robot.sim.tasks.locomotion.models import compiled, gymnasium_spec
 from trirl_robot.sim.tasks.task import Task
@@ -29,8 +30,6 @@ Mask = NDArray[np.bool_]
 Rows = Ids | slice
 
 EVERYTHING = slice(None)
-LATENCIES = ("command_latency_s", "command_latency_jitter_s")
-"""Quantities for which actuators must remember commands, which costs time and memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +83,7 @@ class BenchmarkTask(Task):
         """
         self.config = config
         spec = self._spec()
-        if any(map(randomisation.draws, LATENCIES)):
-            add_command_history(spec)
+        prepare_spec(spec, randomisation)
         model, self.model_xml = compiled(spec)
         parts = self._parts(model)
         self.random = random

@@ -1,0 +1,150 @@
+"""Mass, and where it is: bodies, the payload at the hand, and forces that push bodies."""
+
+from __future__ import annotations
+
+import mujoco
+
+from trirl_robot.sim.randomisation.quantities.quantity import (
+    PREFIX,
+    Place,
+    Quantity,
+    Subject,
+    Target,
+    components,
+    short_name,
+    times,
+)
+
+PAYLOAD = f"{PREFIX}payload"
+"""Body without mass at the end effector, which a payload gives its mass."""
+
+PSEUDO_INERTIA = ("alpha", "d1", "d2", "d3", "s12", "s13", "s23", "t1", "t2", "t3")
+"""Parameters of a pseudo-inertia, in the order of `pseudo_inertia.transformed`."""
+
+
+def bodies(subject: Subject) -> list[Target]:
+    """Return the bodies that have mass."""
+    model = subject.model
+    found = [model.body(i) for i in range(1, model.nbody) if model.body_mass[i] > 0]
+    return [Target(short_name(body), (body.id,)) for body in found]
+
+
+def payload(subject: Subject) -> list[Target]:
+    """Return the payload's body, where the model has one."""
+    found = mujoco.mj_name2id(subject.model, mujoco.mjtObj.mjOBJ_BODY, PAYLOAD)
+    return [Target("hand", (found,))] if found >= 0 else []
+
+
+def pushed(subject: Subject) -> list[Target]:
+    """Return the bodies and the hand; a force of one unit accelerates the whole by 1 m/s²."""
+    found = bodies(subject)
+    if subject.hand:
+        found.append(Target("hand", (subject.model.body(subject.hand).id,)))
+    mass = moving_mass(subject)
+    return [Target(name, place, mass) for name, place, _ in found]
+
+
+def moving_mass(subject: Subject) -> float:
+    """Return the mass of the robot's moving bodies, or of all in a model without a robot [kg]."""
+    model = subject.model
+    ids = range(1, model.nbody)
+    moving = [i for i in ids if model.body_weldid[i] != 0]
+    own = [i for i in moving if model.body(i).name.startswith(PREFIX)]
+    return float(model.body_mass[own or moving].sum())
+
+
+def _inertia_of(_: mujoco.MjModel, place: Place) -> list[tuple[str, Place]]:
+    return [("body_inertia", (place[0], axis)) for axis in range(3)]
+
+
+def _other_moments(_: mujoco.MjModel, place: Place) -> list[tuple[str, Place]]:
+    return [("body_inertia", (place[0], axis)) for axis in (1, 2)]
+
+
+def _first_moment(subject: Subject) -> list[Target]:
+    return [Target(name, (*place, 0)) for name, place, _ in bodies(subject)]
+
+
+QUANTITIES: dict[str, Quantity] = {
+    "body_mass": Quantity(
+        field="body_mass",
+        targets=bodies,
+        unit="kg",
+        operation="scale",
+        minimum=0.0,
+        above_minimum=True,
+        # a body of the same shape and another density: inertia goes with mass
+        along=_inertia_of,
+    ),
+    # all three moments by one factor, which leaves the triangle inequality as it is
+    "body_inertia": Quantity(
+        field="body_inertia",
+        targets=_first_moment,
+        unit="1",
+        operation="scale",
+        operations=("scale",),
+        minimum=0.0,
+        above_minimum=True,
+        along=_other_moments,
+    ),
+    "body_inertia_moment": Quantity(
+        field="body_inertia",
+        targets=components(bodies),
+        unit="1",
+        operation="scale",
+        operations=("scale",),
+        minimum=0.0,
+        above_minimum=True,
+    ),
+    "body_com": Quantity(field="body_ipos", targets=components(bodies), unit="m", operation="add"),
+    # mass, centre of mass and inertia together, always physical; see `pseudo_inertia`
+    "pseudo_inertia": Quantity(
+        field="pseudo_inertia",
+        store="own",
+        targets=components(bodies, PSEUDO_INERTIA),
+        unit="1 (t1 to t3: m)",
+        operation="add",
+        operations=("add",),
+    ),
+    "payload": Quantity(
+        field="body_mass", targets=payload, unit="kg", operation="add", minimum=0.0
+    ),
+    "payload_share": Quantity(
+        field="body_mass",
+        targets=times(payload, moving_mass),
+        unit="of the robot's moving mass",
+        operation="add",
+        operations=("add", "set"),
+        minimum=0.0,
+    ),
+    # from the end-effector site, in the frame of its body
+    "payload_position": Quantity(
+        field="body_pos", targets=components(payload), unit="m", operation="add"
+    ),
+    "body_force": Quantity(
+        field="xfrc_applied",
+        store="state",
+        targets=components(bodies),
+        unit="N",
+        operation="set",
+        operations=("set", "add"),
+    ),
+    "body_torque": Quantity(
+        field="xfrc_applied",
+        store="state",
+        targets=components(bodies, first=3),
+        unit="N·m",
+        operation="set",
+        operations=("set", "add"),
+    ),
+    # a force for any size of robot: what accelerates its whole moving mass by so much
+    "push": Quantity(
+        field="xfrc_applied",
+        store="state",
+        targets=components(pushed),
+        unit="m/s²",
+        operation="add",
+        operations=("set", "add"),
+    ),
+}
+"""Quantities of bodies by name."""
