@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from trirl_robot.contract import ObservationField
 from trirl_robot.errors import ContractError
 from trirl_robot.observation import ObservationBuilder, Signals
 
@@ -59,7 +60,8 @@ def test_one_robot_and_nested_batches_work_alike(make_contract):
     nested = signals(2, 3)
     observation = builder.build(nested)
     assert observation.shape == (2, 3, 17)
-    rows = {f.name: getattr(nested, f.name)[1, 2] for f in dataclasses.fields(nested)}
+    given = {f.name: getattr(nested, f.name) for f in dataclasses.fields(nested)}
+    rows = {name: values[1, 2] for name, values in given.items() if values is not None}
     np.testing.assert_array_equal(builder.build(Signals(**rows)), observation[1, 2])
 
 
@@ -74,3 +76,26 @@ def test_what_the_simulation_alone_knows_is_refused(make_contract):
     contact = dataclasses.replace(fields[0], name="contact_force", source="simulation")
     with pytest.raises(ContractError, match=r"reads contact_force, which the simulation"):
         ObservationBuilder(make_contract(observation=(*fields, contact)))
+
+
+def test_the_object_as_seen_from_hand_and_target(make_contract):
+    fields = tuple(
+        ObservationField(name=name, size=size, unit="m", source=name)
+        for name, size in (
+            ("object_position", 3),
+            ("object_orientation", 4),
+            ("end_effector_to_object", 3),
+            ("object_to_target", 3),
+        )
+    )
+    builder, given = ObservationBuilder(make_contract(observation=fields)), signals(5)
+    with pytest.raises(ContractError, match=r"reads 'object_position' \(object_position\), and"):
+        builder.build(given)
+    generator = np.random.default_rng(1)
+    place, turn = generator.standard_normal((5, 3)), generator.standard_normal((5, 4))
+    hand = generator.standard_normal((5, 3))
+    seen = dataclasses.replace(
+        given, object_position=place, object_orientation=turn, end_effector_position=hand
+    )
+    expected = np.hstack([place, turn, place - hand, given.target_position - place])
+    np.testing.assert_allclose(builder.build(seen), expected)

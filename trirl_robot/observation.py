@@ -67,6 +67,9 @@ class ObservationBuilder:
 
         Returns:
             Observation in SI units, shape (..., n), float64.
+
+        Raises:
+            ContractError: the contract has a field of an object, and none is among the signals.
         """
         sources = {
             "joint_position": signals.joint_position,
@@ -91,6 +94,11 @@ class ObservationBuilder:
         observation = np.empty((*signals.joint_position.shape[:-1], self._size))
         start = 0
         for field in self._fields:
+            if field.source not in sources:
+                raise ContractError(
+                    f"the policy reads '{field.name}' ({field.source}), and nothing measures that "
+                    "here; give it a camera that sees the object, or choose another policy"
+                )
             part = observation[..., start : start + field.size]
             np.multiply(sources[field.source], field.scale, out=part)
             start += field.size
