@@ -58,7 +58,7 @@ def test_joints_are_named_in_another_order_and_matched(hardware):
     position, velocity = h.measure()
     by_name = dict(zip(h.joint_names, position, strict=True))
     assert [by_name[name] for name in h.robot.joints] == pytest.approx(_pose(h))
-    assert by_name["gripper"] == pytest.approx(h.robot.gripper_home)
+    assert by_name["gripper"] == pytest.approx(h.robot.gripper.home)
     assert velocity.shape == (6,)
 
 

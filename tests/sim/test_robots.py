@@ -171,6 +171,9 @@ def test_what_a_model_does_not_say_is_chosen(tmp_path):
     assert robot.position_limit[2] == (-6.283, 6.283)
     assert robot.end_effector.body == "hand"
     np.testing.assert_allclose(robot.end_effector.offset_m, [0.04, 0.0, 0.0], atol=1e-9)
+    assert robot.end_effector.hand is not None
+    np.testing.assert_allclose(robot.end_effector.hand.approach, [1.0, 0.0, 0.0], atol=1e-6)
+    np.testing.assert_allclose(robot.end_effector.hand.opening, [0.0, 1.0, 0.0], atol=1e-6)
     assert robot.gripper is not None
     assert (robot.gripper.open_position, robot.gripper.closed_position) == (0.0, -0.015)
     assert robot.gripper.followers[0].ratio == -1.0

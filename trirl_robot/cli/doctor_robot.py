@@ -18,7 +18,7 @@ from trirl_robot.cli.doctor_motion import in_motion
 from trirl_robot.config import to_yaml
 from trirl_robot.errors import ConfigError
 from trirl_robot.sim.robot_trials import Trials, Workspace
-from trirl_robot.sim.robots import load_robot
+from trirl_robot.sim.robots import is_derived, load_robot
 
 CONCERNS = 10
 """Findings to expect, for the progress bar."""
@@ -84,7 +84,7 @@ def command(
         report = {"robot": config.name, "fine": not problem, "findings": rows}
         click.echo(json.dumps(report, indent=2))
     else:
-        _print_table(config.name, found)
+        _print_table(config.name, found, derived=is_derived(robot))
     if problem:
         raise click.exceptions.Exit(1)
 
@@ -132,7 +132,7 @@ def _draw(robot: str, trials: Trials, space: Workspace, file: Path) -> Finding:
     )
 
 
-def _print_table(name: str, found: list[Finding]) -> None:
+def _print_table(name: str, found: list[Finding], *, derived: bool) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for title in ("", "Status"):
         table.add_column(title, no_wrap=True)
@@ -145,7 +145,8 @@ def _print_table(name: str, found: list[Finding]) -> None:
     console.print(table)
     worst = {finding.status for finding in found}
     if "problem" in worst:
-        console.print(f"[red]{escape(name)} has a problem.[/]")
+        own = " Start a file of your own with --write FILE." if derived else ""
+        console.print(f"[red]{escape(name)} has a problem.[/]{own}")
     elif "warning" in worst:
         console.print(f"[yellow]{escape(name)} works; see the warnings.[/]")
     else:

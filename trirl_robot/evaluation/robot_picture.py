@@ -34,7 +34,7 @@ VIEW_SECONDS = 60.0
 """What rendering may take with one renderer [s]."""
 
 FREE, BLOCKED = "#2f6fd6", "#b9bcc2"
-TIP, BASE, TABLE = "#d9622b", "#1b1d21", "#8c8f96"
+TIP, BASE, TABLE, QUIET = "#d9622b", "#1b1d21", "#8c8f96", "#55585e"
 
 _STYLE = {
     "font.size": 11.0,
@@ -126,7 +126,7 @@ def render_views(picture: RobotPicture, folder: Path) -> list[Path]:
 def _draw(picture: RobotPicture, views: list[Array]) -> Figure:
     figure = Figure(figsize=(12.0, 10.4 if views else 6.0), layout="constrained")
     figure.suptitle(picture.title, fontsize=17, fontweight="bold", x=0.02, ha="left")
-    figure.text(0.02, 0.0, picture.subtitle, fontsize=11, color="#55585e", va="bottom")
+    figure.text(0.985, 0.985, picture.subtitle, color=QUIET, ha="right", va="top")
     rows = figure.add_gridspec(2 if views else 1, 2, height_ratios=[1.0, 1.0] if views else [1.0])
     for i, view in enumerate(views):
         axes = figure.add_subplot(rows[0, i])
@@ -139,7 +139,9 @@ def _draw(picture: RobotPicture, views: list[Array]) -> Figure:
     top = figure.add_subplot(rows[-1, 1])
     _cloud(top, picture, (0, 1), "Workspace from above", ("x [m], to the front", "y [m], left"))
     handles, labels = side.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower right", ncols=4, markerscale=2.0)
+    legend = figure.legend(handles, labels, loc="outside lower right", ncols=4)
+    for line in legend.get_lines():
+        line.set(markersize=8, alpha=1.0)
     return figure
 
 

@@ -200,11 +200,6 @@ class RobotConfig:
             return ()
         return (self.gripper.joint, *(f.joint for f in self.gripper.followers if f.driven))
 
-    @property
-    def gripper_home(self) -> float:
-        """Position of the gripper at the start [rad or m]; 0 without a gripper."""
-        return 0.0 if self.gripper is None else self.gripper.home
-
     def _check_counts(self) -> None:
         values = {
             "home_position": self.home_position,

@@ -12,6 +12,7 @@ from trirl_robot.errors import ConfigError
 from trirl_robot.sim import urdf
 from trirl_robot.sim.actuation import joint_actuator, takes
 from trirl_robot.sim.gripper_defaults import derived_gripper
+from trirl_robot.sim.hand_defaults import between_fingers, derived_hand
 from trirl_robot.sim.robot_body import EndEffectorConfig
 from trirl_robot.sim.robot_config import (
     ActuatorConfig,
@@ -96,7 +97,8 @@ def _end_effector(model: mujoco.MjModel, home: Array, what: str) -> tuple[EndEff
     sites = [(model.site(i).name, int(model.site(i).bodyid[0])) for i in range(model.nsite)]
     site = _best([(n, b) for n, b in sites if depth[b]], SITE_NAMES, depth)
     if site is not None:
-        return EndEffectorConfig(site=site[0]), site[1]
+        name, body = site
+        return EndEffectorConfig(site=name, hand=derived_hand(model, body, home, name)), body
     bodies = [(model.body(i).name, i) for i in range(1, model.nbody) if depth[i]]
     if not bodies:
         raise ConfigError(f"{what}: its model has no joints")
@@ -105,7 +107,9 @@ def _end_effector(model: mujoco.MjModel, home: Array, what: str) -> tuple[EndEff
     if not depth[body]:
         raise ConfigError(f"{what}: no joint of its model moves its hand, so it is no arm")
     return EndEffectorConfig(
-        body=model.body(body).name, offset_m=_between_fingers(model, body, home)
+        body=model.body(body).name,
+        offset_m=between_fingers(model, body, home),
+        hand=derived_hand(model, body, home, None),
     ), body
 
 
@@ -132,24 +136,6 @@ def _last_body(model: mujoco.MjModel, depth: list[int]) -> int:
     while len({*tips}) > 1:
         tips = [int(model.body_parentid[i]) for i in tips]
     return tips[0]
-
-
-def _between_fingers(model: mujoco.MjModel, body: int, home: Array) -> tuple[float, float, float]:
-    """Return the centre of the tips of what moves on a body, in its frame, m; 0 without any."""
-    data = mujoco.MjData(model)
-    data.qpos[:] = home
-    mujoco.mj_kinematics(model, data)
-    tips = []
-    for finger in range(model.nbody):
-        if model.body_parentid[finger] == body and model.body_dofnum[finger]:
-            first, count = int(model.body_geomadr[finger]), int(model.body_geomnum[finger])
-            parts = [data.xipos[finger], *data.geom_xpos[first : first + count]]
-            tips.append(max(parts, key=lambda p: float(np.linalg.norm(p - data.xpos[body]))))
-    if not tips:
-        return (0.0, 0.0, 0.0)
-    centre = np.mean(tips, axis=0) - data.xpos[body]
-    x, y, z = (round(float(v), 4) + 0.0 for v in data.xmat[body].reshape(3, 3).T @ centre)
-    return (x, y, z)
 
 
 def _chain(model: mujoco.MjModel, body: int) -> list[int]:

@@ -14,7 +14,7 @@ from trirl_robot.sim.robot_config import RobotConfig
 from trirl_robot.sim.robot_defaults import derived_robot
 from trirl_robot.sim.robot_sources import model_path
 
-__all__ = ["RobotConfig", "check_joints", "check_names", "load_robot", "model_path"]
+__all__ = ["RobotConfig", "check_joints", "check_names", "is_derived", "load_robot", "model_path"]
 
 MODEL_SUFFIXES = (".xml", ".urdf")
 """Files that are models; a robot's file is YAML."""
@@ -41,6 +41,11 @@ def load_robot(name: str) -> RobotConfig:
         return robot
     # a model beside its robot's file is found from every folder
     return replace(robot, model=str(path.absolute().parent / robot.model))
+
+
+def is_derived(name: str) -> bool:
+    """Return whether a robot's name stands for a model, and not for a file that describes one."""
+    return name.startswith(menagerie.PREFIX) or name.lower().endswith(MODEL_SUFFIXES)
 
 
 def check_joints(robot: RobotConfig, model: mujoco.MjModel) -> None:
