@@ -10,7 +10,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from trirl_robot.sim.env import make_env
+from trirl_robot.sim.env import make_batch
 
 TASK = "HalfCheetah-v5"
 ACTIONS = 6
@@ -31,7 +31,9 @@ class Peer:
 
 
 def _ours(num_envs: int, threads: int) -> Any:
-    env = make_env("half-cheetah", num_envs=num_envs, randomisation="none", seed=0, nthread=threads)
+    env = make_batch(
+        "half-cheetah", num_envs=num_envs, randomisation="none", seed=0, nthread=threads
+    )
     env.reset()
     env.stagger()
     return env

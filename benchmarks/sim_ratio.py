@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trirl_robot.sim.env import make_env
+from trirl_robot.sim.env import make_batch
 
 Array = NDArray[np.float64]
 
@@ -33,7 +33,7 @@ class RatioMeasurement:
     """Steps one task with random actions, and then the engine with what that led to."""
 
     def __init__(self, task: str, *, num_envs: int, threads: int, steps: int) -> None:
-        self._env = make_env(
+        self._env = make_batch(
             task, num_envs=num_envs, randomisation="strong", seed=0, nthread=threads
         )
         self._env.reset()

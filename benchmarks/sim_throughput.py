@@ -30,7 +30,7 @@ from sim_peers import PEERS, peer_rates
 from sim_ratio import RatioMeasurement
 
 from trirl_robot.evaluation.results import Figure, machine, write_results
-from trirl_robot.sim.env import make_env
+from trirl_robot.sim.env import make_batch
 
 RATIO_TASKS = ("so101-reach", "so101-lift", "half-cheetah", "ant")
 SCALES = (16, 64, 256, 1024, 4096)
@@ -139,7 +139,7 @@ def _divergence(arguments: argparse.Namespace) -> list[Figure]:
     handler = logging.StreamHandler(log)
     logging.getLogger("trirl_robot").addHandler(handler)
     sound, broken = (
-        make_env("so101-reach", num_envs=32, randomisation="strong", seed=1) for _ in range(2)
+        make_batch("so101-reach", num_envs=32, randomisation="strong", seed=1) for _ in range(2)
     )
     sound.reset()
     broken.reset()
@@ -187,7 +187,9 @@ def _worker(*arguments: object) -> object:
 
 def _scale(task: str, count: str, threads: str, repeats: str) -> dict[str, object]:
     before = _resident()
-    env = make_env(task, num_envs=int(count), randomisation="strong", seed=0, nthread=int(threads))
+    env = make_batch(
+        task, num_envs=int(count), randomisation="strong", seed=0, nthread=int(threads)
+    )
     env.reset()
     env.stagger()
     generator = np.random.default_rng(0)
@@ -204,7 +206,7 @@ def _scale(task: str, count: str, threads: str, repeats: str) -> dict[str, objec
 
 
 def _grown(task: str, steps: str, threads: str) -> float:
-    env = make_env(task, num_envs=256, randomisation="strong", seed=0, nthread=int(threads))
+    env = make_batch(task, num_envs=256, randomisation="strong", seed=0, nthread=int(threads))
     env.reset()
     env.stagger()
     generator = np.random.default_rng(0)
@@ -222,7 +224,7 @@ def _grown(task: str, steps: str, threads: str) -> float:
 
 
 def _digest(task: str, steps: str, threads: str) -> str:
-    env = make_env(task, num_envs=32, randomisation="strong", seed=3, nthread=int(threads))
+    env = make_batch(task, num_envs=32, randomisation="strong", seed=3, nthread=int(threads))
     digest = hashlib.sha256(env.reset().tobytes())
     generator = np.random.default_rng(0)
     for _ in range(int(steps)):

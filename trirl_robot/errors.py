@@ -42,6 +42,10 @@ class RunError(TrirlError):
     """A run folder cannot be used as asked."""
 
 
+class WorkerError(TrirlError):
+    """A process that steps environments has ended."""
+
+
 class DeploymentError(TrirlError):
     """The ROS graph could not be started, or did not answer."""
 

@@ -11,7 +11,7 @@ from teleop.backends.base import EpisodeStart, Sample
 from trirl_robot.contract import PolicyContract
 from trirl_robot.errors import ConfigError, ContractError
 from trirl_robot.kinematics import ForwardKinematics
-from trirl_robot.sim.env import make_env
+from trirl_robot.sim.env import make_batch
 from trirl_robot.sim.interface import Step
 from trirl_robot.sim.tasks.arm import ArmTask
 
@@ -32,7 +32,7 @@ class MujocoBackend:
         Raises:
             ConfigError: unknown task or randomisation.
         """
-        self._env = make_env(
+        self._env = make_batch(
             task, num_envs=1, randomisation=randomisation, seed=seed, nthread=1, autoreset=False
         )
         self._parameters = {"randomisation": randomisation, "seed": seed}

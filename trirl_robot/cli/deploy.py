@@ -23,7 +23,7 @@ from trirl_robot.contract import require_same
 from trirl_robot.errors import ConfigError, DeploymentError
 from trirl_robot.files import write_text_atomically
 from trirl_robot.model_file import load_policy
-from trirl_robot.sim.env import make_env
+from trirl_robot.sim.env import make_batch
 from trirl_robot.sim.tasks.reach import ReachTask
 
 LOG = logging.getLogger(__name__)
@@ -145,7 +145,7 @@ def deploy(
         int, np.random.SeedSequence([seed, DEPLOYMENT]).generate_state(2)
     )
     # built with the preset of the deployment, so that a misspelt name ends here
-    env = make_env(task, num_envs=1, randomisation=randomisation, seed=target_seed, nthread=1)
+    env = make_batch(task, num_envs=1, randomisation=randomisation, seed=target_seed, nthread=1)
     require_same(model.contract, env.contract, str(policy_path), f"the task '{task}'")
     # imported here, as only this command needs the ROS packages, and before an earlier deployment's
     # files are removed, as it may fail

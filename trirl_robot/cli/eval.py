@@ -21,7 +21,8 @@ from trirl_robot.evaluation.rollouts import (
 )
 from trirl_robot.files import write_text_atomically
 from trirl_robot.model_file import ModelFile, load_policy
-from trirl_robot.sim.env import BatchEnv, make_env
+from trirl_robot.sim.env import make_env
+from trirl_robot.sim.interface import Environments
 
 BATCH = 100
 """Greatest number of environments that an evaluation steps together."""
@@ -78,12 +79,12 @@ def command(
         write_text_atomically(output, json.dumps(_plain(policy, task, seed, results)) + "\n")
 
 
-def _function(model: ModelFile | None, env: BatchEnv, seed: int) -> Policy:
+def _function(model: ModelFile | None, env: Environments, seed: int) -> Policy:
     return RandomPolicy(env.contract.action_size, seed) if model is None else OnnxPolicy(model)
 
 
 def _evaluate(
-    policy: Policy, env: BatchEnv, episodes: int, seed: int, preset: str
+    policy: Policy, env: Environments, episodes: int, seed: int, preset: str
 ) -> EvaluationResult:
     with progress_bar("episodes") as progress:
         task = progress.add_task(preset, total=episodes, detail="")

@@ -18,7 +18,7 @@ from trirl_robot.export.parity import largest_difference
 from trirl_robot.runs.folder import RunFolder, versions
 from trirl_robot.runs.policies import Learnt, load_learnt
 from trirl_robot.runs.settings import RunConfig
-from trirl_robot.sim.env import BatchEnv
+from trirl_robot.sim.env import build_env
 
 Floats = NDArray[np.float32]
 
@@ -91,7 +91,7 @@ def export(run: Path, output: Path) -> ExportResult:
 def _inputs(learnt: Learnt) -> tuple[Floats, Floats]:
     """Return random observations around and beyond those of the task, and random actions."""
     config, generator = learnt.config, np.random.default_rng(0)
-    env = BatchEnv(config.task, 64, randomisation=config.randomisation, seed=config.seed)
+    env = build_env(config.task, 64, randomisation=config.randomisation, seed=config.seed)
     seen = [env.reset()]
     while len(seen) < env.max_episode_steps // 2:
         random = generator.uniform(-1.0, 1.0, (env.num_envs, env.contract.action_size))

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from trirl_robot.config import names_of
 from trirl_robot.sim.describe import Table, action_table, observation_table, quantity_table
-from trirl_robot.sim.env import make_env
+from trirl_robot.sim.env import make_batch
 
 NEVER_CUT = ("task", "field", "joint", "quantity")
 """Columns whose text is typed again elsewhere."""
@@ -48,7 +48,7 @@ def command(name: str | None, every: bool, quantities: bool, markdown: bool) -> 
 
 
 def _of_task(name: str) -> list[Table]:
-    task = make_env(name, num_envs=1, randomisation="none", nthread=1).task
+    task = make_batch(name, num_envs=1, randomisation="none", nthread=1).task
     return [
         replace(table, title=f"{name}: {table.title.lower()}")
         for table in (observation_table(task), action_table(task))
@@ -58,7 +58,7 @@ def _of_task(name: str) -> list[Table]:
 def _overview() -> Table:
     rows = []
     for name in names_of("tasks"):
-        env = make_env(name, num_envs=1, randomisation="none", nthread=1)
+        env = make_batch(name, num_envs=1, randomisation="none", nthread=1)
         contract = env.contract
         rows.append(
             (

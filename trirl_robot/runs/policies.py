@@ -15,7 +15,7 @@ from trirl_robot.rl.policy import GaussianPolicy
 from trirl_robot.runs.checkpoint import fitting, load_checkpoint
 from trirl_robot.runs.folder import RunFolder
 from trirl_robot.runs.settings import RunConfig
-from trirl_robot.sim.env import BatchEnv
+from trirl_robot.sim.env import build_env
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ def load_learnt(path: Path) -> Learnt:
     """
     folder, config = RunFolder.open(path)
     state = load_checkpoint(folder.checkpoint)
-    env = BatchEnv(config.task, 1, randomisation=config.randomisation, seed=config.seed)
+    env = build_env(config.task, 1, randomisation=config.randomisation, seed=config.seed)
     algorithm = config.algorithm
     features = FeatureSelection(env.contract, algorithm.discriminator)
     policy = build_policy(algorithm, env.contract, torch.Generator())

@@ -18,7 +18,8 @@ from trirl_robot.rl.policy import MeanAction
 from trirl_robot.runs.checkpoint import fitting, load_checkpoint, save_checkpoint
 from trirl_robot.runs.folder import RunFolder
 from trirl_robot.runs.settings import RunConfig
-from trirl_robot.sim.env import BatchEnv
+from trirl_robot.sim.env import build_env
+from trirl_robot.sim.interface import Environments
 
 EVALUATION_SEED = 1_000_000
 """Added to the run's seed for evaluations, so that they never meet training's draws."""
@@ -40,7 +41,7 @@ def build_learner(config: RunConfig, folder: Path) -> Trirl:
     """
     # a run must not hang on how many cores the machine has: sums in another order differ
     torch.set_num_threads(1)
-    env = BatchEnv(
+    env = build_env(
         config.task,
         config.algorithm.num_envs,
         randomisation=config.randomisation,
@@ -105,7 +106,7 @@ def _train(
         writer.close()
 
 
-def evaluate_learner(learner: Trirl, env: BatchEnv, config: RunConfig) -> EvaluationResult:
+def evaluate_learner(learner: Trirl, env: Environments, config: RunConfig) -> EvaluationResult:
     """Measure the averaged policy's success under the training's randomisation."""
     return evaluate(
         MeanAction(learner.averaged),
@@ -131,8 +132,8 @@ def _restore(folder: RunFolder, learner: Trirl) -> float:
     return 0.0
 
 
-def _evaluation_env(config: RunConfig) -> BatchEnv:
-    return BatchEnv(
+def _evaluation_env(config: RunConfig) -> Environments:
+    return build_env(
         config.task,
         config.evaluation_episodes,
         randomisation=config.randomisation,

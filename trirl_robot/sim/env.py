@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from trirl_robot.errors import ConfigError
 from trirl_robot.sim.episode_random import EpisodeKey, EpisodeRandom
-from trirl_robot.sim.interface import Step
+from trirl_robot.sim.foreign.config import DmControlConfig
+from trirl_robot.sim.foreign.env import DmControlEnv
+from trirl_robot.sim.interface import Environments, Step
 from trirl_robot.sim.randomisation.config import RandomisationConfig, load_randomisation
-from trirl_robot.sim.tasks.registry import TaskConfig, build_task, load_task
+from trirl_robot.sim.tasks.registry import OurTaskConfig, TaskConfig, build_task, load_task
 
 Array = NDArray[np.float64]
 Ids = NDArray[np.intp]
@@ -27,7 +29,7 @@ class BatchEnv:
 
     def __init__(
         self,
-        task: TaskConfig,
+        task: OurTaskConfig,
         num_envs: int,
         *,
         randomisation: RandomisationConfig,
@@ -194,7 +196,31 @@ class BatchEnv:
             )
 
 
-def make_batch(
+def build_env(
+    task: TaskConfig,
+    num_envs: int,
+    *,
+    randomisation: RandomisationConfig,
+    seed: int,
+    nthread: int = 0,
+    autoreset: bool = True,
+) -> Environments:
+    """Build the environments of any task; see `BatchEnv` and `DmControlEnv`."""
+    if isinstance(task, DmControlConfig):
+        return DmControlEnv(
+            task, num_envs, randomisation=randomisation, seed=seed, autoreset=autoreset
+        )
+    return BatchEnv(
+        task,
+        num_envs,
+        randomisation=randomisation,
+        seed=seed,
+        nthread=nthread,
+        autoreset=autoreset,
+    )
+
+
+def make_env(
     task: str,
     *,
     num_envs: int,
@@ -202,18 +228,18 @@ def make_batch(
     seed: int = 0,
     nthread: int = 0,
     autoreset: bool = True,
-) -> BatchEnv:
-    """Build the environments of a task by name; see `BatchEnv`.
+) -> Environments:
+    """Build the environments of any task by name.
 
     Args:
-        task: task name or YAML file.
+        task: task name, YAML file, or a name of dm_control such as `dm_control:cartpole-swingup`.
         num_envs: number of environments.
         randomisation: preset name or YAML file.
         seed: fixes everything that is drawn.
-        nthread: threads to step on; 0 for all cores.
+        nthread: threads to step on, for a task of ours; 0 for all cores.
         autoreset: start a new episode within the step in which one ends.
     """
-    return BatchEnv(
+    return build_env(
         load_task(task),
         num_envs,
         randomisation=load_randomisation(randomisation),
@@ -223,4 +249,31 @@ def make_batch(
     )
 
 
-make_env = make_batch
+def make_batch(
+    task: str,
+    *,
+    num_envs: int,
+    randomisation: str = "light",
+    seed: int = 0,
+    nthread: int = 0,
+    autoreset: bool = True,
+) -> BatchEnv:
+    """Build the environments of a task of ours by name; arguments as of `make_env`.
+
+    Raises:
+        ConfigError: unknown task or randomisation, or a task of dm_control.
+    """
+    env = make_env(
+        task,
+        num_envs=num_envs,
+        randomisation=randomisation,
+        seed=seed,
+        nthread=nthread,
+        autoreset=autoreset,
+    )
+    if not isinstance(env, BatchEnv):
+        raise ConfigError(
+            f"task '{task}' is simulated by dm_control; expected one of ours, as "
+            "'trirl tasks' lists them"
+        )
+    return env

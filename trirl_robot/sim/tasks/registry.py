@@ -7,6 +7,7 @@ from typing import Any
 
 from trirl_robot.config import find_config, load
 from trirl_robot.sim.episode_random import EpisodeRandom
+from trirl_robot.sim.foreign.config import PREFIX, DmControlConfig
 from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.tasks.lift import LiftConfig, LiftTask
 from trirl_robot.sim.tasks.locomotion.ant import AntConfig, AntTask
@@ -35,7 +36,7 @@ from trirl_robot.sim.tasks.push import PushConfig, PushTask
 from trirl_robot.sim.tasks.reach import ReachConfig, ReachTask
 from trirl_robot.sim.tasks.task import Task
 
-TaskConfig = (
+OurTaskConfig = (
     ReachConfig
     | PushConfig
     | LiftConfig
@@ -51,7 +52,10 @@ TaskConfig = (
     | DoublePendulumConfig
     | PointMazeConfig
 )
-"""Parameters of any task; the first field, `task`, tells which."""
+"""Parameters of a task that MuJoCo's batch steps; the first field, `task`, tells which."""
+
+TaskConfig = OurTaskConfig | DmControlConfig
+"""Parameters of any task."""
 
 _TASKS: dict[type[Any], Callable[..., Task]] = {
     ReachConfig: ReachTask,
@@ -72,18 +76,23 @@ _TASKS: dict[type[Any], Callable[..., Task]] = {
 
 
 def load_task(name: str) -> TaskConfig:
-    """Read a task by built-in name or from a YAML file.
+    """Return a task.
+
+    Args:
+        name: built-in name, a YAML file, or one of dm_control's (see `DmControlConfig`).
 
     Raises:
         ConfigError: unknown name, or a file that is not a valid task.
     """
+    if name.startswith(PREFIX):
+        return DmControlConfig(name=name)
     any_task: Any = TaskConfig
     config: TaskConfig = load(any_task, find_config("tasks", name))
     return config
 
 
 def build_task(
-    config: TaskConfig,
+    config: OurTaskConfig,
     num_envs: int,
     *,
     randomisation: RandomisationConfig,

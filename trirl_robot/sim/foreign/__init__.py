@@ -1,0 +1,1 @@
+"""Environments of others, stepped by processes: slower than our own, and said so."""
