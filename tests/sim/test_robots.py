@@ -12,7 +12,7 @@ from robot_files import ARM, ARM_MJCF, GRIPPER, write_arm, write_urdf
 
 from trirl_robot.errors import ConfigError
 from trirl_robot.sim.robot_spec import robot_spec
-from trirl_robot.sim.robots import load_robot, model_path
+from trirl_robot.sim.robots import RobotConfig, load_robot, model_path
 from trirl_robot.sim.scene import PREFIX, compile_scene, robot_model
 
 
@@ -288,6 +288,17 @@ def test_substeps_follow_from_the_rates():
     robot = load_robot("so101")
     assert robot.substeps == 8
     assert dataclasses.replace(robot, physics_timestep_s=0.004).substeps == 10
+
+
+def test_the_example_in_the_documentation_is_a_robot():
+    from trirl_robot.config import CONFIGS, from_mapping
+
+    text = (CONFIGS / "robots" / "README.md").read_text(encoding="utf-8")
+    example = yaml.safe_load(text.split("```yaml")[1].split("```")[0])
+    robot = from_mapping(RobotConfig, example, "README.md")
+    assert robot.joints == ("pan", "lift", "bend")
+    names = {field.name for field in dataclasses.fields(RobotConfig)}
+    assert names == set(example)
 
 
 def test_every_built_in_robot_s_file_says_what_it_is():
