@@ -19,7 +19,7 @@ def test_a_cube_slides_as_far_as_its_friction_says(stage):
     stage.task.simulation.qvel[0, dof] = 0.7
     stage.step(20)
     # v^2 / (2 mu g)
-    expected = 0.7**2 / (2.0 * 0.35 * 9.81)
+    expected = 0.7**2 / (2.0 * 0.3 * 9.81)
     assert stage.task.cube.position[0, 0] - 0.15 == pytest.approx(expected, rel=0.04)
 
 

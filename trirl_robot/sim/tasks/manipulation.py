@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import mujoco
@@ -114,12 +115,6 @@ class CubeTask(ArmTask):
                 f"task '{config.name}' needs a gripper, and robot '{robot.name}' has none; choose "
                 "another robot, or describe its gripper in its file"
             )
-
-        def furnish(spec: mujoco.MjSpec) -> None:
-            add_cube(spec, config.cube)
-            add_target_mark(spec, mark_radius_m)
-            add_touches(spec, robot)
-
         super().__init__(
             config,
             num_envs,
@@ -127,7 +122,7 @@ class CubeTask(ArmTask):
             random=random,
             nthread=nthread,
             with_gripper=with_gripper,
-            furnish=furnish,
+            furnish=partial(_furnish, robot, config.cube, mark_radius_m),
             objects=ObjectSignals(SIGNALS, read_pose),
         )
         self.cube = Cube(self.simulation, config.cube)
@@ -136,13 +131,10 @@ class CubeTask(ArmTask):
         sensors = (model.sensor(i) for i in range(model.nsensor))
         self._touches = {sensor.name: int(sensor.adr[0]) for sensor in sensors}
         self._mark: Array = batch.bind("mocap_pos")
-        limits = self.contract.limits
-        self._minimum = np.array([limit.position_min for limit in limits])
-        self._maximum = np.array([limit.position_max for limit in limits])
         self._start_place, self._start_yaw = np.zeros((num_envs, 2)), np.zeros(num_envs)
-        rate = self.arm.robot.control.rate_hz
         # 0.5 s at 25 Hz are 12.5 periods: round up, never in the policy's favour
-        self._hold_steps = max(1, int(np.ceil(config.success_hold_s * rate)))
+        hold_steps = np.ceil(config.success_hold_s * robot.control.rate_hz)
+        self._hold_steps = max(1, int(hold_steps))
         self._steps_there = np.zeros(num_envs, dtype=np.int64)
 
     def observation_fields(self, robot: RobotConfig) -> tuple[ObservationField, ...]:
@@ -205,7 +197,9 @@ class CubeTask(ArmTask):
         self._steps_there[ids] = 0
         pose = np.tile(self.arm.home_position, (len(ids), 1))
         pose[:, :count] += (2.0 * uniform[:, :count] - 1.0) * config.start_spread_rad
-        return np.clip(pose, self._minimum, self._maximum)
+        low = [limit.position_min for limit in self.contract.limits]
+        high = [limit.position_max for limit in self.contract.limits]
+        return np.clip(pose, low, high)
 
     def place_objects(self, ids: Ids) -> None:
         """Lay the cube on the table, and mark the target."""
@@ -267,3 +261,12 @@ class CubeTask(ArmTask):
         """Restore what `get_state` returned."""
         super().set_state(state)
         self._steps_there = state["steps_there"].copy()
+
+
+def _furnish(
+    robot: RobotConfig, cube: CubeConfig, mark_radius_m: float, spec: mujoco.MjSpec
+) -> None:
+    """Add cube, target's mark and sensors to the scene."""
+    add_cube(spec, cube)
+    add_target_mark(spec, mark_radius_m)
+    add_touches(spec, robot)

@@ -41,7 +41,7 @@ class ContactConfig:
     must be lower: a finger and a table of friction one wedge a pushed cube fast.
     """
 
-    sliding_friction: float = 0.35
+    sliding_friction: float = 0.3
     """Friction of the cube on the table."""
     spinning_friction_m: float = 0.005
     """Torsional friction, as the radius of the contact's patch [m]."""
