@@ -60,13 +60,16 @@ def test_robots_of_one_s_own_are_fine_with_chosen_gains(tmp_path, monkeypatch, s
     assert warnings == ({"Actuators"} if source == "menagerie" else set()), found
 
 
-def test_gains_that_do_not_suit_the_step_are_unstable_and_the_joint_is_named(tmp_path):
+def test_gains_that_do_not_suit_the_step_are_unstable_and_the_joint_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     actuators = {"kind": "position", "stiffness": [20.0, 2e5, 8.0], "damping": [2.0, 0.01, 0.8]}
     status, found = examine(write_arm(tmp_path, actuators=actuators))
     row = found["Stability"]
     assert (status, row["status"]) == (1, "problem")
-    assert "break down" in row["found"] or "'lift'" in row["found"]
-    assert "stiffness" in row["mend"]
+    assert row["found"].endswith("; 'lift': too stiff for steps of 5 ms")
+    assert "lower its stiffness" in row["mend"]
+    assert found["Tracking"]["mend"] == "see Stability"
+    assert not (tmp_path / "MUJOCO_LOG.TXT").exists()
 
 
 def test_a_joint_that_keeps_swinging_is_named(tmp_path):

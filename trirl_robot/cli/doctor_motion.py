@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 
 from trirl_robot.cli.doctor_findings import Figures, Finding, Status
+from trirl_robot.sim.actuation import inertias
 from trirl_robot.sim.robot_trials import Drive, Trials
 from trirl_robot.sim.scene import PREFIX
 
@@ -121,10 +122,13 @@ def stability(trials: Trials, drive: Drive) -> Finding:
     broken = max(drive.diverged, drive.diverged_in_contact)
     if broken > 0.0:
         where = "" if drive.diverged else " when parts touch"
+        suspects = ", ".join(f"'{name}'" for name in too_stiff(trials))
+        step = f"{1e3 * trials.robot.physics_timestep_s:g} ms"
         return Finding(
             name="Stability",
             status="problem",
-            found=f"{broken:.0%} of the simulations break down under random commands{where}",
+            found=f"{broken:.0%} of the simulations break down under random commands{where}"
+            + (f"; {suspects}: too stiff for steps of {step}" if suspects else ""),
             mend=lower if drive.diverged else "soften contacts, or lower physics_timestep_s",
             figures=figures,
         )
@@ -146,6 +150,24 @@ def stability(trials: Trials, drive: Drive) -> Finding:
         mend="" if status == "ok" else lower,
         figures=figures,
     )
+
+
+def too_stiff(trials: Trials) -> list[str]:
+    """Return joints whose servo swings up by itself at the simulation's step.
+
+    The step integrates damping implicitly and stiffness explicitly: see `actuation.gains`.
+    """
+    model, wiring = trials.model, trials.wiring
+    step = model.opt.timestep
+    found = []
+    for actuator in wiring.control_index[~wiring.takes_velocity]:
+        name = model.joint(int(model.actuator_trnid[actuator, 0])).name
+        least, _ = inertias((name,), model)
+        damping = -model.actuator_biasprm[actuator, 2] + model.joint(name).damping[0]
+        stiffness = model.actuator_gainprm[actuator, 0]
+        if stiffness * step**2 > 4.0 * least[0] + 2.0 * damping * step:
+            found.append(name.removeprefix(PREFIX))
+    return found
 
 
 def _grade(value: float, thresholds: tuple[float, float]) -> Status:

@@ -119,7 +119,7 @@ def gains(
         model: the robot, without servos or with.
         timestep_s: integration step of the simulation [s].
     """
-    _, inertia = _inertias(joints, model)
+    _, inertia = inertias(joints, model)
     omega = 2.0 * np.pi * config.bandwidth_hz
     count = len(joints)
     if config.kind == "velocity":
@@ -185,7 +185,7 @@ def _add_servos(
     config: ActuatorConfig,
 ) -> None:
     stiffness, damping = gains(config, joints, draft, robot.physics_timestep_s)
-    least, _ = _inertias(joints, draft)
+    least, _ = inertias(joints, draft)
     for i, name in enumerate(joints):
         if config.damping is None:
             # at its greatest force a servo does not damp: in one step it must not change the speed
@@ -260,7 +260,7 @@ def _tie(spec: mujoco.MjSpec, robot: RobotConfig, follower: FollowerConfig) -> N
     tie.solimp = [0.999, 0.9999, 0.001, 0.5, 2.0]
 
 
-def _inertias(joints: tuple[str, ...], model: mujoco.MjModel) -> tuple[Array, Array]:
+def inertias(joints: tuple[str, ...], model: mujoco.MjModel) -> tuple[Array, Array]:
     """Return the least and the greatest inertia that joints move, each (joints,), kg m^2 or kg.
 
     The greatest is at least `LEAST_INERTIA_SHARE` of that of the other joints.
