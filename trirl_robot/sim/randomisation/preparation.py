@@ -28,4 +28,5 @@ def prepare_spec(
     if hand_site is not None and config.draws("payload*"):
         site = spec.site(hand_site)
         # a body of its own: what compensates the arm's gravity does not know of it
-        site.parent.add_body(name=PAYLOAD, pos=site.pos)
+        # (without a centre of mass, the compiler takes the body's place in its parent for one)
+        site.parent.add_body(name=PAYLOAD, pos=site.pos, ipos=[0.0] * 3)

@@ -16,7 +16,7 @@ from trirl_robot.sim.randomisation.quantities.quantity import (
 )
 
 PAYLOAD = f"{PREFIX}payload"
-"""Body without mass at the end effector, which a payload gives its mass."""
+"""Body without mass at the end effector, to which a payload gives its own."""
 
 PSEUDO_INERTIA = ("alpha", "d1", "d2", "d3", "s12", "s13", "s23", "t1", "t2", "t3")
 """Parameters of a pseudo-inertia, in the order of `pseudo_inertia.transformed`."""
@@ -107,7 +107,12 @@ QUANTITIES: dict[str, Quantity] = {
         operations=("add",),
     ),
     "payload": Quantity(
-        field="body_mass", targets=payload, unit="kg", operation="add", minimum=0.0
+        field="body_mass",
+        targets=payload,
+        unit="kg",
+        operation="add",
+        operations=("add", "set"),
+        minimum=0.0,
     ),
     "payload_share": Quantity(
         field="body_mass",
