@@ -20,6 +20,7 @@ from trirl_robot.contract import (
 )
 from trirl_robot.errors import ConfigError
 from trirl_robot.sim.actuation import check_control
+from trirl_robot.sim.robot_config import GripperConfig
 from trirl_robot.sim.robot_sources import compile_spec
 from trirl_robot.sim.robot_spec import robot_spec
 from trirl_robot.sim.robots import RobotConfig, check_names
@@ -159,13 +160,15 @@ def contract_of(
         limits=_limits(model, joints, fastest, steepest),
         default_joint_positions=home,
         kinematics=kinematics_of(robot, model),
-        gripper=None
-        if gripper is None or not with_gripper
-        else GripperConvention(
-            joint=gripper.joint,
-            open_position=gripper.open_position,
-            closed_position=gripper.closed_position,
-        ),
+        gripper=_convention(gripper) if with_gripper and gripper is not None else None,
+    )
+
+
+def _convention(gripper: GripperConfig) -> GripperConvention:
+    return GripperConvention(
+        joint=gripper.joint,
+        open_position=gripper.open_position,
+        closed_position=gripper.closed_position,
     )
 
 
