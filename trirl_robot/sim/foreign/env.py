@@ -74,9 +74,9 @@ class DmControlEnv:
         self.num_diverged = 0
         self.task_config = task
         processes = min(num_envs, task.processes or len(os.sched_getaffinity(0)))
-        _say_that_it_is_slow(task.name, processes)
         self._shares = np.array_split(np.arange(num_envs), processes)
         self._pool = WorkerPool(_build_group, [(task, len(share)) for share in self._shares])
+        _say_that_it_is_slow(task.name)
         (description, *_) = self._pool.call("describe", [()] + [None] * (processes - 1))
         self.contract = contract_of(task.name, description)
         self._max_episode_steps = task.max_episode_steps or description.time_limit_steps
@@ -264,9 +264,7 @@ def _build_group(task: DmControlConfig, count: int) -> Any:
 
 
 @functools.cache
-def _say_that_it_is_slow(name: str, processes: int) -> None:
+def _say_that_it_is_slow(name: str) -> None:
     logger.warning(
-        "%s is stepped by %d processes of dm_control, much slower than tasks of this project are",
-        name,
-        processes,
+        "%s is stepped by dm_control in processes, much slower than tasks of this project are", name
     )
