@@ -65,10 +65,7 @@ class GymnasiumVectorEnv(VectorEnv[Array, Action, Any]):
         self.batch: BatchEnv = make_batch(
             task, num_envs=num_envs, randomisation=randomisation, nthread=nthread, autoreset=False
         )
-        if max_episode_steps is not None:
-            if max_episode_steps < 1:
-                raise ConfigError(f"max_episode_steps is {max_episode_steps}, expected 1 or more")
-            self.batch.task.max_episode_steps = min(max_episode_steps, self.batch.max_episode_steps)
+        _limit_time(self.batch, max_episode_steps)
         contract = self.batch.contract
         self.num_envs = num_envs
         self.autoreset_mode = AutoresetMode(autoreset_mode)
@@ -221,6 +218,19 @@ class GymnasiumVectorEnv(VectorEnv[Array, Action, Any]):
         given = [int(i) for i in ids if seeds[i] is not None]
         self.batch.reseed_each(np.array(given, dtype=np.intp), [seeds[i] for i in given])  # type: ignore[misc]
         self._seeded[given] = True
+
+
+def _limit_time(batch: BatchEnv, max_episode_steps: int | None) -> None:
+    """Shorten the episodes.
+
+    Raises:
+        ConfigError: the limit is below 1.
+    """
+    if max_episode_steps is None:
+        return
+    if max_episode_steps < 1:
+        raise ConfigError(f"max_episode_steps is {max_episode_steps}, expected 1 or more")
+    batch.task.max_episode_steps = min(max_episode_steps, batch.max_episode_steps)
 
 
 def _put(info: Info, name: str, values: NDArray[Any], rows: Mask) -> None:

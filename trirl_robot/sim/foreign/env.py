@@ -63,17 +63,12 @@ class DmControlEnv:
         """
         if num_envs < 1:
             raise ConfigError(f"num_envs is {num_envs}, expected at least 1")
-        for term in randomisation.terms:
-            if not term.optional:
-                raise ConfigError(
-                    f"randomisation of {term.quantity}: tasks of dm_control draw their own starts "
-                    "and nothing else; choose --randomisation none"
-                )
+        _refuse_terms(randomisation)
         self.num_envs = num_envs
         self.autoreset = autoreset
         self.num_diverged = 0
         self.task_config = task
-        processes = min(num_envs, task.processes or len(os.sched_getaffinity(0)))
+        processes = min(num_envs, task.processes or os.cpu_count() or 1)
         self._shares = np.array_split(np.arange(num_envs), processes)
         self._pool = WorkerPool(_build_group, [(task, len(share)) for share in self._shares])
         _say_that_it_is_slow(task.name)
@@ -246,6 +241,20 @@ class DmControlEnv:
                 self.task_config.name,
                 self.episode_key(int(sim)),
                 self.elapsed_steps[sim],
+            )
+
+
+def _refuse_terms(randomisation: RandomisationConfig) -> None:
+    """Refuse terms that have to be drawn.
+
+    Raises:
+        ConfigError: names the first one.
+    """
+    for term in randomisation.terms:
+        if not term.optional:
+            raise ConfigError(
+                f"randomisation of {term.quantity}: tasks of dm_control draw their own starts and "
+                "nothing else; choose --randomisation none"
             )
 
 
