@@ -86,3 +86,12 @@ def test_the_contract_of_the_so101_agrees_with_its_simulation():
     np.testing.assert_allclose(
         solver.end_effector_position(positions), env.task.arm.end_effector_position, atol=1e-9
     )
+
+
+def test_a_row_does_not_depend_on_the_others(chain):
+    solver = ForwardKinematics(chain[2], NAMES)
+    rows = np.random.default_rng(0).uniform(-3.2, 3.2, (67, 4))
+    together = solver.end_effector_position(rows)
+    for count in (1, 2, 3, 7, 16, 33):
+        apart = solver.end_effector_position(rows[5 : 5 + count])
+        np.testing.assert_array_equal(apart, together[5 : 5 + count])

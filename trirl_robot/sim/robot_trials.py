@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import mujoco
@@ -160,8 +158,7 @@ class Trials:
         """Hold the home pose for `HOLD_SECONDS`."""
         simulation = self._simulation(1)
         steps = round(HOLD_SECONDS / self.model.opt.timestep)
-        with quiet_engine():
-            diverged = bool(simulation.advance(steps).any())
+        diverged = bool(simulation.advance(steps).any())
         data = mujoco.MjData(self.model)
         data.qpos[:] = simulation.qpos[0]
         mujoco.mj_kinematics(self.model, data)
@@ -198,10 +195,9 @@ class Trials:
         free = self._driver(self._simulation(simulations, contacts=False))
         contact = self._driver(self._simulation(simulations))
         generator = np.random.default_rng(seed)
-        with quiet_engine():
-            moving = free.run(generator, DRIVE_SECONDS, still=False)
-            resting = free.run(generator, SETTLE_SECONDS, still=True)
-            contact.run(np.random.default_rng(seed), DRIVE_SECONDS, still=False)
+        moving = free.run(generator, DRIVE_SECONDS, still=False)
+        resting = free.run(generator, SETTLE_SECONDS, still=True)
+        contact.run(np.random.default_rng(seed), DRIVE_SECONDS, still=False)
         return _judge(moving, resting, free, float(contact.diverged.mean()))
 
     def _driver(self, simulation: Simulation) -> Driver:
@@ -228,20 +224,6 @@ class Trials:
     def _owner(self, geom: int) -> str:
         body = int(self.model.geom_bodyid[geom])
         return self.model.body(body).name.removeprefix(PREFIX) if body else FLOOR
-
-
-@contextmanager
-def quiet_engine() -> Iterator[None]:
-    """Keep MuJoCo's notes of simulations that diverge, which are counted, off console and disk."""
-    config = mujoco.MjLogConfig.get()
-    before = config.logto_console, config.logto_file
-    config.logto_console = config.logto_file = False
-    config.set()
-    try:
-        yield
-    finally:
-        config.logto_console, config.logto_file = before
-        config.set()
 
 
 def _judge(moving: Record, resting: Record, driver: Driver, diverged_in_contact: float) -> Drive:

@@ -40,6 +40,7 @@ class Simulation:
             num_envs: number of simulations N.
             nthread: threads to step on; 0 for all cores. Results do not depend on it.
         """
+        _quieten_engine()
         self.model = model
         self.num_envs = num_envs
         self.batch = Batch(model, num_envs, nthread)
@@ -103,6 +104,14 @@ class Simulation:
         self.batch.state[:] = state
         # a new batch has counted no warnings yet
         self._warnings = self.batch.warning[:, _DIVERGED, 1].sum(axis=1)
+
+
+def _quieten_engine() -> None:
+    """Keep the engine's own notes of divergence off console and disk: it is reported by name."""
+    config = mujoco.MjLogConfig.get()
+    if config.logto_console or config.logto_file:
+        config.logto_console = config.logto_file = False
+        config.set()
 
 
 def _history_layout(model: mujoco.MjModel) -> tuple[Array, dict[int, Ids]]:
