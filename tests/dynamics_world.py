@@ -52,7 +52,7 @@ class World:
 
     def reset(self, ids=None):
         """Start new episodes."""
-        ids = np.arange(self.simulation.num_envs) if ids is None else np.asarray(ids)
+        ids = np.arange(self.simulation.num_envs) if ids is None else np.asarray(ids, dtype=np.intp)
         self.random.begin(ids)
         self.simulation.reset(ids)
         self.randomiser.start(ids)

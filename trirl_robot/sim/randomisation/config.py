@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trirl_robot.config import find_config, load
+from trirl_robot.config import find_config, load, read_yaml
 from trirl_robot.errors import ConfigError
 from trirl_robot.sim.randomisation.distributions import (
     PARAMETERS,
     DistributionName,
+    normal_shares,
     quantile,
     support,
 )
@@ -21,6 +23,9 @@ from trirl_robot.sim.randomisation.distributions import (
 Array = NDArray[np.float64]
 
 Operation = Literal["scale", "add", "set"]
+
+LEAST_SHARE = 1e-9
+"""Least share of a normal distribution that must lie within its limits."""
 
 NEUTRAL: dict[str, float] = {"scale": 1.0, "add": 0.0}
 """Values that change nothing."""
@@ -75,6 +80,13 @@ class RandomisationTerm:
             raise ConfigError(f"{name}: std must not be negative, got {self.std}")
         if self.distribution == "truncated_normal" and self.std == 0:
             raise ConfigError(f"{name}: truncated_normal needs std above 0; use constant instead")
+        if self.distribution == "truncated_normal":
+            below, above = normal_shares(self.parameters)
+            if low != high and above - below < LEAST_SHARE:
+                raise ConfigError(
+                    f"{name}: hardly any of the normal with mean {self.mean} and std {self.std} "
+                    f"lies between {low} and {high}; move the mean or widen the limits"
+                )
         if self.values is not None and not self.values:
             raise ConfigError(f"{name}: values is empty, expected at least one")
         if not self.where:
@@ -132,4 +144,19 @@ class RandomisationConfig:
 
 def load_randomisation(name: str) -> RandomisationConfig:
     """Read a preset by name, such as `none`, `light`, `strong`, or from a YAML file."""
-    return load(RandomisationConfig, find_config("randomisation", name))
+    path = find_config("randomisation", name)
+    try:
+        return load(RandomisationConfig, path)
+    except ConfigError as error:
+        raise ConfigError(_with_quantity(str(error), read_yaml(path).get("terms"))) from None
+
+
+def _with_quantity(message: str, terms: Any) -> str:
+    """Return a message that names the quantity of the term that it is about, by its number."""
+    found = re.search(r"terms\[(\d+)\]", message)
+    if found is None:
+        return message
+    quantity = terms[int(found[1])].get("quantity")
+    if quantity is None or f"of {quantity}" in message:
+        return message
+    return message.replace(found[0], f"{found[0]} ({quantity})", 1)
