@@ -57,6 +57,12 @@ node commands it, and it alone needs no limits.
 """
 
 PER_JOINT_SOURCES = ("joint_position", "joint_velocity", "joint_command", "previous_action")
+OBJECT_SOURCES = (
+    "object_position",
+    "object_orientation",
+    "end_effector_to_object",
+    "object_to_target",
+)
 POSITION_SOURCES = (
     "end_effector_position",
     "target_position",

@@ -465,3 +465,10 @@ def test_policy_of_a_simulated_benchmark_is_refused(make_contract):
     field = dataclasses.replace(make_contract().observation[0], source="simulation")
     with pytest.raises(ContractError, match="reads joint_position, which the simulation"):
         Bench(make_contract(observation=(field, *make_contract().observation[1:])))
+
+
+def test_policy_that_needs_to_see_an_object_is_refused(make_contract):
+    first, *rest = make_contract().observation
+    field = dataclasses.replace(first, name="cube", source="object_position", size=3, unit="m")
+    with pytest.raises(ContractError, match="reads cube, and this node has no source"):
+        Bench(make_contract(observation=(first, field, *rest)))

@@ -20,8 +20,8 @@ from trirl_policy.safety import SafetyState
 from trirl_policy.settings import Settings
 from trirl_policy.watch import Counts, Watch
 from trirl_robot.command import ActionMapping
-from trirl_robot.contract import POSITION_SOURCES, PolicyContract
-from trirl_robot.errors import DeploymentError, StaleObservationError
+from trirl_robot.contract import OBJECT_SOURCES, POSITION_SOURCES, PolicyContract
+from trirl_robot.errors import ContractError, DeploymentError, StaleObservationError
 from trirl_robot.observation import ObservationBuilder, Signals
 
 Array = NDArray[np.float64]
@@ -46,6 +46,9 @@ class ControlCore:
             model: the policy.
             settings: when to hold, stop and latch.
             safety: latch and emergency stop that were there before this policy; new if None.
+
+        Raises:
+            ContractError: the policy reads or commands what this node cannot measure or send.
         """
         contract = model.contract
         self.contract = contract
@@ -56,6 +59,12 @@ class ControlCore:
         self.phase = Phase.INACTIVE
         self.joints = JointIntake(contract.joint_names, settings.joint_state_timeout_s)
         self._model = model
+        unseen = [f.name for f in contract.observation if f.source in OBJECT_SOURCES]
+        if unseen:
+            raise ContractError(
+                f"the policy reads {', '.join(unseen)}, and this node has no source of an object's "
+                "pose; run it in simulation, or train a policy without these fields"
+            )
         self._builder = ObservationBuilder(contract)
         self._mapping = ActionMapping(contract)
         self._watch = Watch(settings, contract.joint_names, self.counts)
