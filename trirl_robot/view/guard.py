@@ -12,6 +12,7 @@ import hmac
 import http
 import io
 import ipaddress
+import os
 import secrets
 import socket
 from collections.abc import Iterator, Mapping
@@ -143,8 +144,8 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server(address[4][:2], family=address[0])
     except OSError as error:
         raise ConfigError(
-            f"cannot listen on {host}, port {port} ({error.strerror}); choose another with --port, "
-            "where 0 takes a free one, or another --host"
+            f"cannot listen on {host}, port {port} ({os.strerror(error.errno or 0)}); choose "
+            "another with --port, where 0 takes a free one, or another --host"
         ) from None
 
 

@@ -68,9 +68,9 @@ class Panel:
             measured_speed: the speed that is reached, in units of real time; NaN while unknown.
         """
         env, sim = session.env, session.sim
-        self._sim.value = sim + 1  # type: ignore[misc]  # viser defines the setter apart
-        self._pause.label = "Resume" if session.paused else "Pause"
-        self._pause.icon = viser.Icon.PLAYER_PLAY if session.paused else viser.Icon.PLAYER_PAUSE
+        self.simulation.value = sim + 1  # type: ignore[misc]  # viser defines the setter apart
+        self.pause.label = "Resume" if session.paused else "Pause"
+        self.pause.icon = viser.Icon.PLAYER_PLAY if session.paused else viser.Icon.PLAYER_PAUSE
         self._status.content = status_html(
             session.status(),
             paused=session.paused,
@@ -89,7 +89,7 @@ class Panel:
 
     def _add_controls(self, session: Session) -> None:
         gui, count = self._gui, session.env.num_envs
-        self._sim = gui.add_slider(
+        self.simulation = gui.add_slider(
             "Simulation",
             min=1,
             max=max(count, 2),
@@ -98,11 +98,11 @@ class Panel:
             disabled=count == 1,
             hint="Which of the simulations is shown; all of them run.",
         )
-        self._on(self._sim.on_update, lambda event: _show(int(event.target.value)))
+        self._on(self.simulation.on_update, lambda event: _show(int(event.target.value)))
         around = gui.add_button_group("", ("Previous", "Next"), disabled=count == 1)
         self._on(around.on_click, lambda event: _AROUND[event.target.value])
-        self._pause = gui.add_button("Pause", icon=viser.Icon.PLAYER_PAUSE)
-        self._on(self._pause.on_click, lambda _: Session.toggle_pause)
+        self.pause = gui.add_button("Pause", icon=viser.Icon.PLAYER_PAUSE)
+        self._on(self.pause.on_click, lambda _: Session.toggle_pause)
         run = gui.add_button_group("", tuple(_RUN))
         self._on(run.on_click, lambda event: _RUN[event.target.value])
         speed = gui.add_button_group("Speed", tuple(_SPEED_NAMES))

@@ -71,7 +71,7 @@ class Stage:
         self._stem = server.scene.add_line_segments(
             "/overlay/target/stem", np.zeros((1, 2, 3)), TOWARDS, thickness=0.004 * radius
         )
-        self._trail = server.scene.add_line_segments(
+        self.trail = server.scene.add_line_segments(
             "/overlay/trail", np.zeros((1, 2, 3)), TRAIL, thickness=0.01 * radius, visible=False
         )
 
@@ -153,7 +153,7 @@ class Stage:
 
     def _add_target(self, size: float, radius: float) -> None:
         scene = self._server.scene
-        self._target = scene.add_icosphere(
+        self.target = scene.add_icosphere(
             "/overlay/target", size, TOWARDS, subdivisions=2, cast_shadow=False, visible=False
         )
         self._around = scene.add_icosphere(
@@ -167,18 +167,18 @@ class Stage:
 
     def _draw_target(self, target: Array, reached: bool) -> None:
         known = bool(np.isfinite(target).all())
-        self._target.visible = known
+        self.target.visible = known
         if known:
-            self._target.position = target
-            self._target.color = self._around.color = REACHED if reached else TOWARDS
+            self.target.position = target
+            self.target.color = self._around.color = REACHED if reached else TOWARDS
             # a line down to the floor says how far away and how high the target is
             self._stem.points = np.array([[[0.0, 0.0, 0.0], [0.0, 0.0, -target[2]]]], np.float32)
 
     def _draw_trail(self, trail: Array) -> None:
         known = len(trail) > 1 and bool(np.isfinite(trail).all())
-        self._trail.visible = known
+        self.trail.visible = known
         if known:
-            self._trail.points = np.stack([trail[:-1], trail[1:]], axis=1).astype(np.float32)
+            self.trail.points = np.stack([trail[:-1], trail[1:]], axis=1).astype(np.float32)
 
 
 def _travelling_body(model: mujoco.MjModel) -> int | None:

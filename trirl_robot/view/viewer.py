@@ -46,10 +46,22 @@ class Viewer:
         self._watchers = 0
         self._next_frame = self._next_panel = 0.0
         self._stage = Stage(server, session.env)
-        self._panel = Panel(server, session, self._stage, title, self._commands.put)
-        server.on_client_connect(lambda _: self._commands.put(lambda _: self._watch(+1)))
-        server.on_client_disconnect(lambda _: self._commands.put(lambda _: self._watch(-1)))
+        self.panel = Panel(server, session, self._stage, title, self.send)
+        server.on_client_connect(lambda _: self.watch(+1))
+        server.on_client_disconnect(lambda _: self.watch(-1))
         self._draw(0.0)
+
+    def send(self, command: Command) -> None:
+        """Have a command done by `run`, on its thread; can be called from any other."""
+        self._commands.put(command)
+
+    def watch(self, change: int) -> None:
+        """Note that so many more look at the page, or fewer; can be called from any thread."""
+
+        def count(_: Session) -> None:
+            self._watchers += change
+
+        self.send(count)
 
     def run(self) -> None:
         """Run until an exception ends it, such as that of Ctrl-C.
@@ -80,9 +92,6 @@ class Viewer:
             command(self._session)
             taken = True
 
-    def _watch(self, change: int) -> None:
-        self._watchers += change
-
     def _draw(self, now: float) -> None:
         session = self._session
         if now >= self._next_frame:
@@ -96,4 +105,4 @@ class Viewer:
             )
         if now >= self._next_panel:
             self._next_panel = now + PANEL_S
-            self._panel.show(session, self._pacer.measured_speed)
+            self.panel.show(session, self._pacer.measured_speed)
