@@ -14,6 +14,8 @@ from trirl_robot.evaluation.rollouts import RandomPolicy, evaluate
 from trirl_robot.sim.env import build_env, make_batch, make_env
 from trirl_robot.sim.foreign.config import DmControlConfig
 from trirl_robot.sim.foreign.env import _say_that_it_is_slow
+from trirl_robot.sim.foreign.group import EnvironmentGroup
+from trirl_robot.sim.foreign.messages import contract_of
 from trirl_robot.sim.randomisation.config import RandomisationConfig, RandomisationTerm
 
 CARTPOLE = "dm_control:cartpole-swingup"
@@ -112,6 +114,32 @@ def test_a_manipulation_task_goes_on_exactly_where_it_was_saved():
     state["observation"][1, 0] += 1e-12
     with pytest.raises(RunError, match="environment 1 is not where it was"):
         other.set_state(state)
+
+
+SLOW_OR_LIKE_ANOTHER = ("dog", "humanoid_CMU", "stacker", "manipulator")
+EVERY_DOMAIN = [
+    f"dm_control:{domain}-{tasks[-1]}"
+    for domain, tasks in suite.TASKS_BY_DOMAIN.items()
+    if domain not in SLOW_OR_LIKE_ANOTHER
+]
+SHUFFLED = "dm_control:manipulation/reassemble_5_bricks_random_order_features"
+
+
+@pytest.mark.parametrize("name", [*EVERY_DOMAIN, SHUFFLED])
+def test_an_episode_is_the_same_whatever_went_before(name):
+    group, other = (EnvironmentGroup(DmControlConfig(name=name), 1) for _ in range(2))
+    task, row = group.describe(), np.array([0])
+    contract = contract_of(name, task)
+    first, second = [np.arange(4, dtype=np.uint32)], [np.arange(1, 5, dtype=np.uint32)]
+    controls = np.random.default_rng(0).uniform(
+        task.action_min, task.action_max, (8, contract.action_size)
+    )
+    group.replay(row, first, [controls])
+    group.reset(row, second)
+    for control in controls:
+        step = group.step(control[None])
+    np.testing.assert_array_equal(step.observation, other.replay(row, second, [controls]))
+    assert step.observation.shape == (1, contract.observation_size)
 
 
 def test_a_diverged_simulation_is_an_end_by_time():

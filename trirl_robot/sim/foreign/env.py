@@ -27,6 +27,10 @@ Mask = NDArray[np.bool_]
 logger = logging.getLogger(__name__)
 
 
+NEEDS_OPENGL = ("dm_control:quadruped-escape",)
+"""Tasks that send their terrain to a renderer at each start, whether or not anybody looks."""
+
+
 class DmControlEnv:
     """N environments of one task of dm_control, shared out to processes.
 
@@ -266,8 +270,11 @@ def _episode_seed(key: EpisodeKey) -> NDArray[np.uint32]:
 
 def _build_group(task: DmControlConfig, count: int) -> Any:
     """Build the environments of one process, in which alone dm_control is imported."""
-    # nothing is rendered, and to look for OpenGL takes time and may fail
-    os.environ["MUJOCO_GL"] = "disable"
+    if task.name in NEEDS_OPENGL:
+        os.environ.setdefault("MUJOCO_GL", "egl")
+    else:
+        # nothing is rendered, and to look for OpenGL takes time and may fail
+        os.environ["MUJOCO_GL"] = "disable"
     group = importlib.import_module("trirl_robot.sim.foreign.group")
     return group.EnvironmentGroup(task, count)
 
