@@ -20,20 +20,41 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True)
 class LimitedCommand:
-    """A command, and which limits it met; every array has the shape (..., joints)."""
+    """A command, and which limits it met; every array has the shape (..., joints).
+
+    Simulations ask for the command alone, so the masks are computed when they are read.
+    """
 
     position: Array
     """Commanded positions, rad or m."""
     velocity: Array
     """Velocity of the command over this cycle, rad/s or m/s."""
-    action_clipped: Mask
-    """The action was outside [-1, 1]."""
-    position_limited: Mask
-    """The wish was outside the position limits."""
-    velocity_limited: Mask
-    """The wish asked for more than the greatest velocity."""
-    acceleration_limited: Mask
-    """The wish asked for more than the greatest acceleration."""
+    actions: tuple[Array, Array]
+    """The action as it was, and within [-1, 1]."""
+    positions: tuple[Array, Array]
+    """The position that was wished for, and within its limits, rad or m."""
+    velocities: tuple[Array, Array, Array]
+    """The velocity to it, within the limit of velocity, and of acceleration too, rad/s or m/s."""
+
+    @property
+    def action_clipped(self) -> Mask:
+        """The action was outside [-1, 1]."""
+        return np.not_equal(*self.actions)
+
+    @property
+    def position_limited(self) -> Mask:
+        """The wish was outside the position limits."""
+        return np.not_equal(*self.positions)
+
+    @property
+    def velocity_limited(self) -> Mask:
+        """The wish asked for more than the greatest velocity."""
+        return _differs(self.velocities[0], self.velocities[1])
+
+    @property
+    def acceleration_limited(self) -> Mask:
+        """The wish asked for more than the greatest acceleration."""
+        return _differs(self.velocities[1], self.velocities[2])
 
 
 class ActionMapping:
@@ -90,10 +111,9 @@ class ActionMapping:
         return LimitedCommand(
             position=position,
             velocity=(position - last_position) / self._period_s,
-            action_clipped=clipped != action,
-            position_limited=inside != wish,
-            velocity_limited=_differs(slow, wished_velocity),
-            acceleration_limited=_differs(smooth, slow),
+            actions=(action, clipped),
+            positions=(wish, inside),
+            velocities=(wished_velocity, slow, smooth),
         )
 
     def action_towards(self, position: Array, last_position: Array) -> Array:

@@ -49,7 +49,9 @@ class Simulation:
         self.ctrl: Array = self.batch.bind("ctrl")
         self.time: Array = self.batch.bind("time")
         self._history: Array = self.batch.bind("history")
-        self._history_template, self._history_places = _history_layout(model)
+        self._history_template, places = _history_layout(model)
+        self._history_places = np.array([p for row in places.values() for p in row], dtype=np.intp)
+        self._history_actuators = np.repeat(list(places), [len(row) for row in places.values()])
         self._warnings = np.zeros(num_envs, dtype=np.int64)
         self.batch.reset(stage=NO_STAGE)
         self._initial = np.array(self.batch.state[0])
@@ -63,11 +65,10 @@ class Simulation:
 
     def fill_command_history(self, ids: Ids) -> None:
         """Let delayed actuators of `ids` remember the present controls as those of the past."""
-        if not self._history_places:
+        if not len(self._history_places):
             return
-        history = np.tile(self._history_template, (len(ids), 1))
-        for actuator, place in self._history_places.items():
-            history[:, place] = self.ctrl[ids, actuator, None]
+        history = np.repeat(self._history_template[None], len(ids), axis=0)
+        history[:, self._history_places] = self.ctrl[ids[:, None], self._history_actuators]
         self._history[ids] = history
 
     def advance(self, physics_steps: int, stage: int = NO_STAGE) -> Mask:

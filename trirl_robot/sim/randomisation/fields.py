@@ -13,6 +13,8 @@ Ids = NDArray[np.intp]
 
 _DERIVED_FROM = frozenset(mujoco.MjModel._setconst_inputs)
 """Fields from which MuJoCo derives others; it derives none from its options."""
+_FEW = 8
+"""Simulations up to which the batch's threads are not worth waking."""
 
 
 class Fields:
@@ -56,7 +58,13 @@ class Fields:
 
     def derive(self, ids: Ids) -> None:
         """Compute what MuJoCo derives from the model's values."""
-        self._simulation.batch.set_const(ids)
+        batch = self._simulation.batch
+        if len(ids) > _FEW:
+            batch.set_const(ids)
+            return
+        # to wake the threads for a few simulations takes longer than to do them here
+        for i in range(len(ids)):
+            batch.set_const(ids[i : i + 1])
 
 
 def is_derived_from(name: str) -> bool:

@@ -119,7 +119,7 @@ class ArmTask(Task):
         limited = self._mapping.command(action, self.command, self._command_velocity)
         self.command = limited.position
         self._command_velocity = limited.velocity
-        self._previous_action = np.clip(action, -1.0, 1.0)
+        self._previous_action = limited.actions[1]
         self.arm.set_command(limited.position, limited.velocity)
         self.randomiser.advance(self.arm.readings)
 

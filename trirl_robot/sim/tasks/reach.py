@@ -133,10 +133,12 @@ class ReachTask(ArmTask):
         allowed = self._allowed(position)
         first = np.argmax(allowed, axis=-1)[..., None, None]
         pose = np.take_along_axis(candidates, first, axis=2)[:, :, 0]
+        place = np.take_along_axis(position, first, axis=2)[:, :, 0]
         for row, which in np.argwhere(~allowed.any(axis=-1)):
             generator = self.random.generator(int(ids[row]), Stream.TASK, 1 + which)
             pose[row, which] = self.sample_poses(1, generator)[0]
-        self._target_position[ids] = self.arm.end_effector_at(pose[:, 1])
+            place[row, which] = self.arm.end_effector_at(pose[row, which])
+        self._target_position[ids] = place[:, 1]
         self._steps_at_target[ids] = 0
         return pose[:, 0]
 
