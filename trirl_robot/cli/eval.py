@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import click
@@ -76,7 +77,9 @@ def command(
         results[preset] = _evaluate(_function(model, env, seed), env, episodes, seed, preset)
     Console().print(_table(policy, results))
     if output is not None:
-        write_text_atomically(output, json.dumps(_plain(policy, task, seed, results)) + "\n")
+        write_text_atomically(
+            output, json.dumps(_plain(policy, task, seed, results), allow_nan=False) + "\n"
+        )
 
 
 def _function(model: ModelFile | None, env: Environments, seed: int) -> Policy:
@@ -92,7 +95,9 @@ def _evaluate(
 
 
 def _table(policy: str, results: dict[str, EvaluationResult]) -> Table:
-    table = Table("dynamics", "episodes", "success", "95 % interval", "median distance")
+    table = Table(
+        "dynamics", "episodes", "success", "95 % interval", "mean return", "median distance"
+    )
     table.title = f"{policy}"
     for preset, result in results.items():
         rate = result.success_rate
@@ -101,7 +106,10 @@ def _table(policy: str, results: dict[str, EvaluationResult]) -> Table:
             str(len(result.success)),
             f"{100 * rate.value:.1f} %",
             f"{100 * rate.low:.1f} - {100 * rate.high:.1f} %",
-            f"{1000 * result.median_distance_m:.1f} mm",
+            f"{result.episode_return.mean():.1f}",
+            ""
+            if math.isnan(result.median_distance_m)
+            else f"{1000 * result.median_distance_m:.1f} mm",
         )
     return table
 
@@ -121,8 +129,8 @@ def _plain(
                     {
                         "success": bool(result.success[i]),
                         "return": float(result.episode_return[i]),
-                        "final_distance_m": float(result.final_distance_m[i]),
-                        "target_position_m": result.target_position[i].tolist(),
+                        "final_distance_m": _finite(float(result.final_distance_m[i])),
+                        "target_position_m": _finite(result.target_position[i].tolist()),
                         "dynamics": result.dynamics[i],
                     }
                     for i in range(len(result.success))
@@ -131,3 +139,9 @@ def _plain(
             for preset, result in results.items()
         },
     }
+
+
+def _finite(value: float | list[float]) -> float | list[float] | None:
+    """Return a number or a vector, or None where a task has no such thing (JSON knows no NaN)."""
+    numbers = value if isinstance(value, list) else [value]
+    return value if all(map(math.isfinite, numbers)) else None
