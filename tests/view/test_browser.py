@@ -111,7 +111,7 @@ def drawn_values(sim, episode):
         env.reset(np.array([sim]))
     quantities = {}
     for name, value in env.drawn(sim).items():
-        quantities.setdefault(name.partition("/")[0], {})[value] = f"{value:.4g}"
+        quantities.setdefault(name.partition("/")[0], {})[value] = f"{value:.3g}"
     return [text for values in quantities.values() for text in values.values()]
 
 

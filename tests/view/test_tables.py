@@ -61,7 +61,8 @@ def test_objects_with_the_same_value_come_together(env):
 def test_the_table_says_what_the_values_mean(env):
     groups = drawn_groups(env.task.randomiser.terms, 0)
     text = drawn_html(groups)
-    assert f"<td>{env.drawn(0)['body_mass/point']:.4g}</td>" in text
+    mass = env.drawn(0)["body_mass/point"]
+    assert f"<td title='{mass!r}'>{mass:.3g}</td>" in text
     assert "body mass <small>× the model's" in text.replace("&#x27;", "'")
     assert "command latency <small> [s]" in text
     assert "2 objects" in text
@@ -75,6 +76,18 @@ def test_names_are_escaped(env):
     text = drawn_html([dataclasses.replace(group, values=(value,))])
     assert "<script>" not in text
     assert "&lt;script&gt;&#x27;" in text
+
+
+def test_objects_together_are_named_by_what_their_names_share(env):
+    (group, *_) = drawn_groups(env.task.randomiser.terms, 0)
+
+    def label(*objects):
+        value = dataclasses.replace(group.values[0], objects=objects)
+        return drawn_html([dataclasses.replace(group, values=(value,))])
+
+    assert ">joint_velocity.* (2)<" in label("joint_velocity.a", "joint_velocity.b")
+    assert ">2 objects<" in label("floor", "cube")
+    assert "title='floor, cube'" in label("floor", "cube")
 
 
 def table(**changes):

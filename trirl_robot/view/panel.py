@@ -56,7 +56,7 @@ class Panel:
             self._add_display(stage)
         beside = self._gui.add_panel()
         beside.dock_left()
-        beside.set_width(250)
+        beside.set_width(280)
         with beside.add_tab("Drawn values"):
             self._values = self._gui.add_html("")
 

@@ -18,7 +18,7 @@ _STYLE = """<style>
 .trirl table{width:100%;border-collapse:collapse}
 .trirl td{padding:0 0 0 .4em;white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
 .trirl td:first-child{padding-left:0}
-#drawn table{table-layout:fixed}#drawn td:nth-child(2){width:5em}#drawn td:nth-child(3){width:5em}
+#drawn table{table-layout:fixed}#drawn td:nth-child(2){width:5.5em}#drawn td:nth-child(3){width:5em}
 .trirl td:nth-child(2){text-align:right;font-variant-numeric:tabular-nums}
 .trirl h4{margin:.7em 0 .1em;font-size:1em;font-weight:600}
 .trirl h4 small{font-weight:400;opacity:.65}
@@ -139,7 +139,11 @@ def _state(status: Status) -> str:
 
 def _drawn_row(value: DrawnValue) -> str:
     names = ", ".join(value.objects)
-    label = names if len(value.objects) == 1 else f"{len(value.objects)} objects"
+    label, count = names, len(value.objects)
+    if count > 1:
+        # those of one sensor are called joint_velocity.shoulder_pan and so on
+        (whole, *others) = {name.rpartition(".")[0] for name in value.objects}
+        label = f"{whole}.* ({count})" if whole and not others else f"{count} objects"
     bar = ""
     if math.isfinite(value.low) and math.isfinite(value.high) and value.high > value.low:
         share = (value.value - value.low) / (value.high - value.low)
@@ -147,5 +151,5 @@ def _drawn_row(value: DrawnValue) -> str:
         bar = f"<meter min='0' max='1' value='{share:.3f}' title='{hint}'></meter>"
     return (
         f"<tr><td title='{html.escape(names, quote=True)}'>{html.escape(label)}</td>"
-        f"<td>{value.value:.4g}</td><td>{bar}</td></tr>"
+        f"<td title='{value.value!r}'>{value.value:.3g}</td><td>{bar}</td></tr>"
     )
