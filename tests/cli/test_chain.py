@@ -119,8 +119,8 @@ def at_another_rate(path):
         ),
         (("train", "demos.hdf5", "--output", "run-x", "--set", "ppo.clip=x"), "expected a number"),
         (
-            ("train", "demos.hdf5", "--output", "run-x", "--randomisation", "trayn"),
-            "did you mean 'train'",
+            ("train", "demos.hdf5", "--output", "run-x", "--randomisation", "lihgt"),
+            "did you mean 'light'",
         ),
         (("train", "--resume", "nowhere"), "not a run folder"),
         (("train", "--resume", "run", "--seed", "0", "--task", "x"), "leave out --task, --seed"),

@@ -144,8 +144,8 @@ class Demo:
             random = RandomPolicy(learnt.contract.action_size, self.seed)
             plan: tuple[tuple[str, Policy, str], ...] = (
                 ("random policy", random, "light"),
-                ("cloning", cloned, "train"),
-                ("TRIRL", trirl, "train"),
+                ("cloning", cloned, "light"),
+                ("TRIRL", trirl, "light"),
                 ("cloning, shifted", cloned, "shifted"),
                 ("TRIRL, shifted", trirl, "shifted"),
             )

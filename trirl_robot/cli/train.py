@@ -27,7 +27,7 @@ from trirl_robot.sim.tasks.registry import load_task
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="New run folder.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run folder.")
 @click.option("--task", help="Task name or file; by default the demonstrations'.")
-@click.option("--randomisation", default="train", show_default=True, help="Preset name or file.")
+@click.option("--randomisation", default="light", show_default=True, help="Preset name or file.")
 @click.option("--algorithm", default="trirl", show_default=True, help="Algorithm name or file.")
 @click.option("--seed", default=0, show_default=True, help="Fixes everything that is drawn.")
 @click.option(
