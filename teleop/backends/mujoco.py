@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teleop.backends.base import EpisodeStart, Sample
+from trirl_robot.config import to_mapping
 from trirl_robot.contract import PolicyContract
 from trirl_robot.errors import ConfigError, ContractError
 from trirl_robot.kinematics import ForwardKinematics
 from trirl_robot.sim.env import make_batch
 from trirl_robot.sim.interface import Step
+from trirl_robot.sim.record import IN_DEMONSTRATION, origin_of, origin_to_mapping
 from trirl_robot.sim.tasks.arm import ArmTask
 
 Array = NDArray[np.float64]
@@ -61,6 +63,8 @@ class MujocoBackend:
             **self._parameters,
             "episode": self._episodes,
             "target_position": self._env.target_position[0].tolist(),
+            "events": to_mapping(self._env.task.randomiser.events(0, self.max_episode_steps)),
+            IN_DEMONSTRATION: origin_to_mapping(origin_of(self._env, 0)),
         }
         self._episodes += 1
         return EpisodeStart(

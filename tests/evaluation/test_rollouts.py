@@ -8,7 +8,9 @@ from trirl_robot.evaluation.rollouts import RandomPolicy, evaluate
 
 pytest.importorskip("mujoco")
 from trirl_robot.sim.env import make_env
+from trirl_robot.sim.episode_random import EpisodeKey
 from trirl_robot.sim.interface import Step
+from trirl_robot.sim.randomisation.events import Event
 
 
 class CountingEnv:
@@ -32,6 +34,12 @@ class CountingEnv:
 
     def drawn(self, sim):
         return {"env": float(sim), "episode": float(self.episode[sim])}
+
+    def episode_key(self, sim):
+        return EpisodeKey(seed=0, environment=int(sim), episode=int(self.episode[sim]))
+
+    def events(self, sim):
+        return [Event(step=int(self.age[sim]), drawn={"env": float(sim)})]
 
     def reset(self, ids=None):
         ids = np.arange(self.num_envs) if ids is None else ids
@@ -71,6 +79,9 @@ def test_short_episodes_are_not_favoured(episodes):
     numbers = np.concatenate([np.arange(count) for count in share])
     assert [d["episode"] for d in result.dynamics] == numbers.tolist()
     np.testing.assert_array_equal(result.final_distance_m, numbers)
+    assert [key.episode for key in result.keys] == numbers.tolist()
+    assert [key.environment for key in result.keys] == [d["env"] for d in result.dynamics]
+    assert [events[0].step for events in result.events] == expected.tolist()
     assert env.autoreset
 
 

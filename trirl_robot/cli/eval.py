@@ -13,6 +13,7 @@ from rich.table import Table
 from trirl_robot.cli.progress import progress_bar
 from trirl_robot.contract import require_same
 from trirl_robot.errors import ConfigError
+from trirl_robot.evaluation.episodes import result_to_plain
 from trirl_robot.evaluation.rollouts import (
     EvaluationResult,
     OnnxPolicy,
@@ -40,7 +41,9 @@ BATCH = 100
 )
 @click.option("--episodes", default=200, show_default=True, help="Episodes for each preset.")
 @click.option("--seed", default=0, show_default=True, help="Fixes dynamics, starts and targets.")
-@click.option("--json", "output", type=click.Path(path_type=Path), help="Write figures and draws.")
+@click.option(
+    "--json", "output", type=click.Path(path_type=Path), help="Write figures and records."
+)
 def command(
     policy: str,
     task: str,
@@ -74,12 +77,14 @@ def command(
     for preset, env in envs.items():
         if model is not None:
             require_same(model.contract, env.contract, policy, f"the task '{task}'")
-        results[preset] = _evaluate(_function(model, env, seed), env, episodes, seed, preset)
+        function = _function(model, env, seed)
+        keep = output is not None
+        results[preset] = _evaluate(function, env, episodes, seed, preset, keep_actions=keep)
     Console().print(_table(policy, results))
     if output is not None:
-        write_text_atomically(
-            output, json.dumps(_plain(policy, task, seed, results), allow_nan=False) + "\n"
-        )
+        presets_plain = {p: result_to_plain(results[p], env) for p, env in envs.items()}
+        document = {"policy": policy, "task": task, "seed": seed, "presets": presets_plain}
+        write_text_atomically(output, json.dumps(document, allow_nan=False) + "\n")
 
 
 def _function(model: ModelFile | None, env: Environments, seed: int) -> Policy:
@@ -87,11 +92,24 @@ def _function(model: ModelFile | None, env: Environments, seed: int) -> Policy:
 
 
 def _evaluate(
-    policy: Policy, env: Environments, episodes: int, seed: int, preset: str
+    policy: Policy,
+    env: Environments,
+    episodes: int,
+    seed: int,
+    preset: str,
+    *,
+    keep_actions: bool,
 ) -> EvaluationResult:
     with progress_bar("episodes") as progress:
         task = progress.add_task(preset, total=episodes, detail="")
-        return evaluate(policy, env, episodes, seed, lambda count: progress.advance(task, count))
+        return evaluate(
+            policy,
+            env,
+            episodes,
+            seed,
+            lambda count: progress.advance(task, count),
+            keep_actions=keep_actions,
+        )
 
 
 def _table(policy: str, results: dict[str, EvaluationResult]) -> Table:
@@ -112,36 +130,3 @@ def _table(policy: str, results: dict[str, EvaluationResult]) -> Table:
             else f"{1000 * result.median_distance_m:.1f} mm",
         )
     return table
-
-
-def _plain(
-    policy: str, task: str, seed: int, results: dict[str, EvaluationResult]
-) -> dict[str, object]:
-    return {
-        "policy": policy,
-        "task": task,
-        "seed": seed,
-        "presets": {
-            preset: {
-                "success_rate": result.success_rate.value,
-                "interval": [result.success_rate.low, result.success_rate.high],
-                "episodes": [
-                    {
-                        "success": bool(result.success[i]),
-                        "return": float(result.episode_return[i]),
-                        "final_distance_m": _finite(float(result.final_distance_m[i])),
-                        "target_position_m": _finite(result.target_position[i].tolist()),
-                        "dynamics": result.dynamics[i],
-                    }
-                    for i in range(len(result.success))
-                ],
-            }
-            for preset, result in results.items()
-        },
-    }
-
-
-def _finite(value: float | list[float]) -> float | list[float] | None:
-    """Return a number or a vector, or None where a task has no such thing (JSON knows no NaN)."""
-    numbers = value if isinstance(value, list) else [value]
-    return value if all(map(math.isfinite, numbers)) else None

@@ -21,6 +21,7 @@ COMMANDS = {
     "record": ("trirl_robot.cli.record", "Record demonstrations into one HDF5 file."),
     "train": ("trirl_robot.cli.train", "Learn a reward and a policy from demonstrations."),
     "eval": ("trirl_robot.cli.eval", "Measure a policy's success rate in simulation."),
+    "replay": ("trirl_robot.cli.replay", "Run recorded episodes again, bit for bit."),
     "export": ("trirl_robot.cli.export", "Write policy.onnx and reward.onnx from a run."),
     "deploy": ("trirl_robot.cli.deploy", "Run a policy through ROS 2 on a simulated arm."),
     "doctor": ("trirl_robot.cli.doctor", "Check this machine or a robot, and say what to do."),

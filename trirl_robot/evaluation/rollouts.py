@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from trirl_robot.errors import ConfigError, NonFiniteError
 from trirl_robot.evaluation.statistics import Interval, wilson
 from trirl_robot.model_file import ModelFile
-from trirl_robot.sim.interface import Environments
+from trirl_robot.sim.episode_random import EpisodeKey
+from trirl_robot.sim.interface import Environments, Step
+from trirl_robot.sim.randomisation.events import Event
 
 Array = NDArray[np.float64]
 Ids = NDArray[np.intp]
@@ -36,7 +38,13 @@ class EvaluationResult:
     target_position: Array
     """Target in the base frame, shape (E, 3), m; NaN for a task that has none."""
     dynamics: tuple[dict[str, float], ...]
-    """Dynamics drawn for each episode, by `quantity/object`."""
+    """Dynamics drawn at the start of each episode, by `quantity/object`."""
+    events: tuple[tuple[Event, ...], ...]
+    """Dynamics drawn within each episode."""
+    keys: tuple[EpisodeKey, ...]
+    """What names the random numbers of each episode."""
+    actions: tuple[Array, ...] = ()
+    """What was done in each episode, (steps, m); empty where this was not kept."""
 
     @property
     def success_rate(self) -> Interval:
@@ -89,6 +97,8 @@ def evaluate(
     episodes: int,
     seed: int | None = None,
     progress: Callable[[int], None] | None = None,
+    *,
+    keep_actions: bool = False,
 ) -> EvaluationResult:
     """Run exactly `episodes` episodes and return what happened in each.
 
@@ -102,6 +112,7 @@ def evaluate(
         episodes: number of episodes, at least 1.
         seed: fixes everything that the environments draw from here on; None goes on as they are.
         progress: called with the number of episodes that have just ended.
+        keep_actions: whether the result holds all actions, for records to replay.
 
     Raises:
         ConfigError: no episodes, or a policy whose actions have the wrong shape.
@@ -111,14 +122,15 @@ def evaluate(
         raise ConfigError(f"got {episodes} episodes to evaluate, expected at least 1")
     if seed is not None:
         env.reseed(seed)
-    ledger = _Ledger(env, episodes)
+    ledger = _Ledger(env, episodes, keep_actions=keep_actions)
     with _manual_reset(env):
         observation = env.reset()
         ledger.start(np.arange(env.num_envs))
         while not ledger.full:
-            step = env.step(_checked_action(policy(observation), env))
+            action = _checked_action(policy(observation), env)
+            step = env.step(action)
             ended = np.flatnonzero(step.done)
-            counted = ledger.add(step.reward, step.success, ended)
+            counted = ledger.add(action, step, ended)
             observation = step.observation
             if len(ended):
                 observation = observation.copy()
@@ -132,8 +144,9 @@ def evaluate(
 class _Ledger:
     """Which episode each environment is running, and the results so far."""
 
-    def __init__(self, env: Environments, episodes: int) -> None:
+    def __init__(self, env: Environments, episodes: int, *, keep_actions: bool) -> None:
         self._env = env
+        self._keep_actions = keep_actions
         share, rest = divmod(episodes, env.num_envs)
         quota = share + (np.arange(env.num_envs) < rest)
         self._end = np.cumsum(quota)
@@ -146,6 +159,10 @@ class _Ledger:
         self._distance = np.zeros(episodes)
         self._target = np.zeros((episodes, 3))
         self._dynamics: list[dict[str, float]] = [{} for _ in range(episodes)]
+        self._events: list[tuple[Event, ...]] = [()] * episodes
+        self._keys: list[EpisodeKey | None] = [None] * episodes
+        self._steps: list[Array] = []
+        self._actions: list[Array] = [np.empty((0, 0))] * episodes
 
     @property
     def full(self) -> bool:
@@ -158,18 +175,26 @@ class _Ledger:
         self._length[ids] = 0
         for i in ids[self._next[ids] < self._end[ids]]:
             self._dynamics[self._next[i]] = self._env.drawn(int(i))
+            self._keys[self._next[i]] = self._env.episode_key(int(i))
 
-    def add(self, reward: Array, success: NDArray[np.bool_], ended: Ids) -> int:
+    def add(self, action: Array, step: Step, ended: Ids) -> int:
         """Add one step; return how many episodes that count have ended with it."""
-        self._return += reward
+        self._return += step.reward
         self._length += 1
+        if self._keep_actions:
+            self._steps.append(action.copy())
         ids = ended[self._next[ended] < self._end[ended]]
         rows = self._next[ids]
-        self._success[rows] = success[ids]
+        self._success[rows] = step.success[ids]
         self._returns[rows] = self._return[ids]
         self._lengths[rows] = self._length[ids]
         self._distance[rows] = self._env.distance()[ids]
         self._target[rows] = self._env.target_position[ids]
+        for i, row in zip(ids.tolist(), rows.tolist(), strict=True):
+            self._events[row] = tuple(self._env.events(i))
+            if self._keep_actions:
+                own = self._steps[-int(self._length[i]) :]
+                self._actions[row] = np.array([taken[i] for taken in own])
         self._next[ids] += 1
         return len(ids)
 
@@ -182,6 +207,9 @@ class _Ledger:
             final_distance_m=self._distance,
             target_position=self._target,
             dynamics=tuple(self._dynamics),
+            events=tuple(self._events),
+            keys=tuple(key for key in self._keys if key is not None),
+            actions=tuple(self._actions) if self._keep_actions else (),
         )
 
 

@@ -15,6 +15,7 @@ from trirl_robot.sim.foreign.config import DmControlConfig
 from trirl_robot.sim.foreign.env import DmControlEnv
 from trirl_robot.sim.interface import Environments, Step
 from trirl_robot.sim.randomisation.config import RandomisationConfig, load_randomisation
+from trirl_robot.sim.randomisation.events import Event
 from trirl_robot.sim.tasks.registry import OurTaskConfig, TaskConfig, build_task, load_task
 
 Array = NDArray[np.float64]
@@ -79,6 +80,10 @@ class BatchEnv:
     def drawn(self, sim: int) -> dict[str, float]:
         """Return the dynamics drawn for one simulation, by `quantity/object`."""
         return self.task.randomiser.drawn(sim)
+
+    def events(self, sim: int) -> list[Event]:
+        """Return what was drawn within one simulation's present episode, up to now."""
+        return self.task.randomiser.events(sim, int(self.elapsed_steps[sim]))
 
     def episode_key(self, sim: int) -> EpisodeKey:
         """Return what names the random numbers of one simulation's present episode."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from trirl_robot.contract import PolicyContract
 from trirl_robot.sim.episode_random import EpisodeKey
+from trirl_robot.sim.randomisation.events import Event
 
 Array = NDArray[np.float64]
 Ids = NDArray[np.intp]
@@ -68,6 +69,9 @@ class Environments(Protocol):
 
     def drawn(self, sim: int) -> dict[str, float]:
         """Return the dynamics drawn for one environment, by `quantity/object`."""
+
+    def events(self, sim: int) -> list[Event]:
+        """Return what was drawn within one environment's present episode, up to now."""
 
     def episode_key(self, sim: int) -> EpisodeKey:
         """Return what names the random numbers of one environment's present episode."""

@@ -19,6 +19,7 @@ from trirl_robot.sim.foreign.messages import contract_of
 from trirl_robot.sim.foreign.pool import WorkerPool
 from trirl_robot.sim.interface import Step
 from trirl_robot.sim.randomisation.config import RandomisationConfig
+from trirl_robot.sim.randomisation.events import Event
 
 Array = NDArray[np.float64]
 Ids = NDArray[np.intp]
@@ -106,6 +107,11 @@ class DmControlEnv:
         """Return nothing: no dynamics are drawn."""
         del sim
         return {}
+
+    def events(self, sim: int) -> list[Event]:
+        """Return nothing: no dynamics are drawn."""
+        del sim
+        return []
 
     def episode_key(self, sim: int) -> EpisodeKey:
         """Return what names the random numbers of one environment's present episode."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,16 @@ Ids = NDArray[np.intp]
 Steps = NDArray[np.int64]
 
 NEVER = int(np.iinfo(np.int64).max)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Values that are drawn within an episode."""
+
+    step: int
+    """Control step before which they begin to act."""
+    drawn: dict[str, float]
+    """The values, by `quantity/object`."""
 
 
 class Events:

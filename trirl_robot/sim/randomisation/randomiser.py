@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from trirl_robot.errors import ConfigError
 from trirl_robot.sim.episode_random import EpisodeRandom, Stream
 from trirl_robot.sim.randomisation.bound_term import BoundTerm, place_values
 from trirl_robot.sim.randomisation.config import RandomisationConfig
-from trirl_robot.sim.randomisation.events import Events
+from trirl_robot.sim.randomisation.events import Event, Events
 from trirl_robot.sim.randomisation.fields import Fields
 from trirl_robot.sim.randomisation.initial_state import InitialState
 from trirl_robot.sim.randomisation.jitter import CommandJitter
@@ -28,16 +27,6 @@ from trirl_robot.sim.simulation import Simulation
 Array = NDArray[np.float64]
 Ids = NDArray[np.intp]
 Steps = NDArray[np.int64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Event:
-    """Values that are drawn within an episode."""
-
-    step: int
-    """Control step before which they begin to act."""
-    drawn: dict[str, float]
-    """The values, by `quantity/object`."""
 
 
 class Randomiser:
