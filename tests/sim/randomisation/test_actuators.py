@@ -133,6 +133,15 @@ def test_jitter_spreads_the_latency_anew_at_every_control_step():
     assert len(np.unique(arrival)) > 5
 
 
+def test_joints_that_one_message_commands_are_late_together():
+    two = MOTOR + '<motor name="b" joint="rail"/>'
+    terms = constant("command_latency_s", 0.05), constant("command_latency_jitter_s", 0.004)
+    late = cart(two, *terms, num_envs=20, substeps=5).step(3)
+    delay = late.simulation.batch.expand("actuator_delay")
+    np.testing.assert_array_equal(delay[:, 0], delay[:, 1])
+    assert len(np.unique(delay[:, 0])) == 20
+
+
 def test_jitter_never_makes_a_latency_negative():
     late = cart(MOTOR, uniform("command_latency_jitter_s", 0.0, 0.2), num_envs=100)
     delay = late.simulation.batch.expand("actuator_delay")

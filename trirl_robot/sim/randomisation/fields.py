@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from math import prod
+
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +27,19 @@ class Fields:
         self._simulation = simulation
         self._arrays: dict[str, Array] = {}
         self._base: dict[str, Array] = {}
+        self.own_names: tuple[str, ...] = ()
+        """Arrays of our own, which lie side by side in `own`."""
+        self.own: Array = np.zeros((simulation.num_envs, 0))
+        """Their values, (N, sum of their sizes)."""
 
-    def add_own(self, name: str, shape: tuple[int, ...]) -> None:
-        """Make an array of our own, at first zero."""
-        if name not in self._arrays:
-            self._arrays[name] = np.zeros((self._simulation.num_envs, *shape))
+    def add_own(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Make arrays of our own, at first zero; `shapes` are those of one simulation."""
+        sizes = [prod(shape) for shape in shapes.values()]
+        self.own_names = tuple(shapes)
+        self.own = np.zeros((self._simulation.num_envs, sum(sizes)))
+        parts = np.split(self.own, np.cumsum(sizes)[:-1], axis=1)
+        for (name, shape), part in zip(shapes.items(), parts, strict=False):
+            self._arrays[name] = part.reshape(len(part), *shape)
             self._base[name] = np.zeros(shape)
 
     def bind(self, name: str) -> None:

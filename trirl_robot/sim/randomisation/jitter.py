@@ -14,15 +14,16 @@ Ids = NDArray[np.intp]
 
 
 class CommandJitter:
-    """Adds normal noise to the latency of every actuator, anew at each control step."""
+    """Adds normal noise to the latency of the actuators, anew at each control step.
+
+    A robot's joints are commanded by one message, so all of them are late together.
+    """
 
     def __init__(self, fields: Fields, random: EpisodeRandom, simulation: Simulation) -> None:
         self._delay = fields.array("actuator_delay")
         self._deviation = fields.array("command_latency_jitter_s")
         self._latency = self._delay.copy()
-        self._noise = NoiseTable(
-            random, Stream.JITTER, simulation.num_envs, self._deviation.shape[1]
-        )
+        self._noise = NoiseTable(random, Stream.JITTER, simulation.num_envs, 1)
         self._wanted = np.zeros(self._deviation.shape)
 
     def note_latency(self, ids: Ids) -> None:

@@ -107,7 +107,8 @@ class Plan:
         """Fields that are written."""
         self._start: dict[str, int] = {}
         size = 0
-        for name in sorted(self.names):
+        own = [name for name in fields.own_names if name in self.names]
+        for name in (*own, *sorted(self.names - set(own))):
             self._start[name] = size
             size += prod(fields.base(name).shape)
         parts = [fields.base(name).ravel() for name in self._start]
@@ -118,6 +119,14 @@ class Plan:
             if "pseudo_inertia" in self.names
             else None
         )
+        # (array, its part of a row), with our own arrays in one piece where all are written
+        self._targets = [
+            (fields.array(name), slice(start, start + fields.base(name).size))
+            for name, start in self._start.items()
+        ]
+        if own and tuple(own) == fields.own_names:
+            whole = (fields.own, slice(0, fields.own.shape[1]))
+            self._targets = [whole, *self._targets[len(own) :]]
         self._derives = any(is_derived_from(name) for name in self.names)
 
     def write(self, values: Array, ids: Ids) -> None:
@@ -129,10 +138,8 @@ class Plan:
             change.apply(rows, values)
         if self._inertia is not None:
             self._inertia.apply(rows)
-        for name, start in self._start.items():
-            array = self._fields.array(name)
-            shape = array.shape[1:]
-            array[ids] = rows[:, start : start + prod(shape)].reshape(-1, *shape)
+        for array, part in self._targets:
+            array[ids] = rows[:, part].reshape(len(ids), *array.shape[1:])
         if self._derives:
             self._fields.derive(ids)
 

@@ -187,13 +187,13 @@ def _bound(config: RandomisationConfig, subject: Subject) -> list[BoundTerm]:
 def _fields(terms: Sequence[BoundTerm], simulation: Simulation) -> Fields:
     """Return the arrays that the terms write."""
     fields = Fields(simulation)
+    own = [term for term in terms if term.quantity.store == "own"]
+    fields.add_own({term.quantity.field: term.field_shape for term in own})
     for term in terms:
-        name = term.quantity.field
-        if term.quantity.store == "own":
-            fields.add_own(name, term.field_shape)
-        elif term.quantity.store == "state":
+        name, store = term.quantity.field, term.quantity.store
+        if store == "state":
             fields.bind(name)
-        else:
+        elif store == "model":
             for field in term.fields:
                 fields.expand(field)
         if name == "command_latency_jitter_s":
