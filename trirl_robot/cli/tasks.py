@@ -10,7 +10,15 @@ from rich.console import Console
 from rich.markup import escape
 
 from trirl_robot.config import names_of
-from trirl_robot.sim.describe import Table, action_table, observation_table, quantity_table
+from trirl_robot.sim.describe import (
+    Table,
+    action_table,
+    distribution_table,
+    observation_table,
+    preset_table,
+    quantity_table,
+    term_table,
+)
 from trirl_robot.sim.env import make_batch
 
 NEVER_CUT = ("task", "field", "joint", "quantity")
@@ -35,7 +43,7 @@ def command(name: str | None, every: bool, quantities: bool, markdown: bool) -> 
     if name is not None:
         tables = _of_task(name)
     elif quantities:
-        tables = [quantity_table()]
+        tables = [term_table(), quantity_table(), distribution_table(), preset_table()]
     else:
         tables = [_overview()]
         if every:

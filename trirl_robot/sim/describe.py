@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise, takewhile
 
+from trirl_robot.config import find_config, names_of
 from trirl_robot.contract import ObservationField, PolicyContract
+from trirl_robot.sim.randomisation.config import RandomisationTerm
+from trirl_robot.sim.randomisation.distributions import PARAMETERS
 from trirl_robot.sim.randomisation.quantities import QUANTITIES
 from trirl_robot.sim.tasks.task import Task
 
@@ -107,16 +113,51 @@ def quantity_table() -> Table:
     rows = []
     for name, quantity in QUANTITIES.items():
         bounds = []
+        unit = " s" if quantity.unit == "control steps" else ""
         if quantity.minimum > float("-inf"):
             bounds.append(f"{'>' if quantity.above_minimum else '>='} {quantity.minimum:g}")
         if quantity.maximum < float("inf"):
-            bounds.append(f"<= {quantity.maximum:g}")
-        rows.append((name, quantity.operation, quantity.unit, ", ".join(bounds)))
+            bounds.append(f"<= {quantity.maximum:g}{unit}")
+        # the first is what a term does that says nothing
+        operations = [quantity.operation]
+        operations += [o for o in quantity.operations if o != quantity.operation]
+        valid = ", ".join(bounds)
+        rows.append((name, quantity.meaning, ", ".join(operations), quantity.unit, valid))
     return Table(
         title="Quantities",
-        columns=("quantity", "operation unless said", "unit of add and set", "valid"),
+        columns=("quantity", "meaning", "operations, default first", "unit", "valid"),
         rows=tuple(rows),
     )
+
+
+def term_table() -> Table:
+    """Return the keys of a term of a randomisation, with what their docstrings say."""
+    (tree,) = ast.parse(inspect.getsource(RandomisationTerm)).body
+    assert isinstance(tree, ast.ClassDef)
+    rows = []
+    for key, text in pairwise(tree.body):
+        if isinstance(key, ast.AnnAssign) and isinstance(text, ast.Expr):
+            (target, constant) = (key.target, text.value)
+            assert isinstance(target, ast.Name)
+            assert isinstance(constant, ast.Constant)
+            rows.append((target.id, " ".join(str(constant.value).split())))
+    return Table(title="Terms", columns=("key", "meaning"), rows=tuple(rows))
+
+
+def distribution_table() -> Table:
+    """Return the distributions that values can be drawn from."""
+    rows = tuple((name, ", ".join(keys)) for name, keys in PARAMETERS.items())
+    return Table(title="Distributions", columns=("distribution", "keys"), rows=rows)
+
+
+def preset_table() -> Table:
+    """Return the built-in randomisations, with what the comment at the head of their file says."""
+    rows = []
+    for name in names_of("randomisation"):
+        lines = find_config("randomisation", name).read_text(encoding="utf-8").splitlines()
+        head = takewhile(lambda line: line.startswith("#"), lines)
+        rows.append((name, " ".join(line.lstrip("# ") for line in head)))
+    return Table(title="Presets", columns=("preset", "what it is"), rows=tuple(rows))
 
 
 def _range(field: ObservationField, contract: PolicyContract) -> str:

@@ -21,7 +21,8 @@ MODEL = """<worldbody><geom name="floor" type="plane" size="1 1 .1"/>
 <body name="upper" pos="0 0 1"><joint name="shoulder" type="hinge" axis="0 1 0" damping=".1"
   limited="true" range="-10 10"/><geom name="link" type="box" size=".1 .05 .02" mass="1"/>
 </body><body name="ball" pos="1 0 1"><freejoint/><geom name="ball" size=".1" mass="1"/></body>
-</worldbody><actuator><motor name="motor" joint="shoulder"/></actuator>"""
+</worldbody><actuator><motor name="motor" joint="shoulder"/>
+<position name="servo" joint="shoulder" kp="2" kv="1"/></actuator>"""
 
 
 def refusal(*terms, **rest):
@@ -139,6 +140,10 @@ def test_a_bad_line_of_yaml_is_refused_in_one_sentence(text, tmp_path):
         (
             uniform("command_latency_steps", 0.0, 9.0),
             "drawn between 0 and 9 control steps, expected at least 0 and at most 2",
+        ),
+        (
+            uniform("actuator_damping", -1.0, 2.0),
+            "actuator_damping: factors could be drawn down to -1, expected at least 0",
         ),
         (constant("air_density", -1.0), "air_density/all could be drawn between -1"),
         (

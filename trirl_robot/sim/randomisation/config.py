@@ -36,7 +36,7 @@ class RandomisationTerm:
     """One quantity, where, how and when it is drawn."""
 
     quantity: str
-    """What is drawn: a key of `quantities.QUANTITIES`."""
+    """What is drawn; `trirl tasks --quantities` lists everything that can be."""
     where: tuple[str, ...] = ("*",)
     """Names of bodies, geoms, joints, actuators or signals, or patterns such as `*finger*`."""
     distribution: DistributionName

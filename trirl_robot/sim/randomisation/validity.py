@@ -133,6 +133,11 @@ def _check_moments(terms: Sequence[BoundTerm], model: mujoco.MjModel) -> None:
 
 def _check_needs(term: BoundTerm, terms: Sequence[BoundTerm], model: mujoco.MjModel) -> None:
     name = f"randomisation of {term.config.quantity}"
+    if term.quantity.operations == ("scale",) and term.config.support[0] < 0.0:
+        raise ConfigError(
+            f"{name}: factors could be drawn down to {term.config.support[0]:g}, expected at least "
+            "0; narrow the distribution (truncated_normal has limits)"
+        )
     if term.config.when == "interval" and term.quantity.store == "initial":
         raise ConfigError(
             f"{name}: the initial state is drawn at each reset, not within an episode"

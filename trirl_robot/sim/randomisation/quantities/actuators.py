@@ -81,8 +81,9 @@ def _servo_terms(model: mujoco.MjModel, place: Place) -> list[tuple[str, Place]]
     return [("actuator_biasprm", (place[0], order))]
 
 
-def _latency(unit: str, *, jitter: bool) -> Quantity:
+def _latency(meaning: str, unit: str, *, jitter: bool) -> Quantity:
     return Quantity(
+        meaning=meaning,
         field="command_latency_jitter_s" if jitter else "actuator_delay",
         store="own" if jitter else "model",
         targets=delayed if unit == "s" else times(delayed, period_s),
@@ -96,6 +97,7 @@ def _latency(unit: str, *, jitter: bool) -> Quantity:
 
 QUANTITIES: dict[str, Quantity] = {
     "actuator_gain": Quantity(
+        meaning="Strength of a motor or servo; a servo's target stays where it is. 0 disables it.",
         field="actuator_gainprm",
         targets=column(linear, 0),
         unit="N·m/rad",
@@ -103,20 +105,23 @@ QUANTITIES: dict[str, Quantity] = {
         minimum=0.0,
         along=_servo_terms,
     ),
-    # a torque that a servo adds whatever it is sent
     "actuator_bias": Quantity(
-        field="actuator_biasprm", targets=column(servos, 0), unit="N·m", operation="add"
+        meaning="Force that a servo adds, whatever it is sent.",
+        field="actuator_biasprm",
+        targets=column(servos, 0),
+        unit="N·m",
+        operation="add",
     ),
     "actuator_damping": Quantity(
+        meaning="Damping that a position servo has of its own.",
         field="actuator_biasprm",
         targets=column(damped_servos, 2),
         unit="1",
         operation="scale",
         operations=("scale",),
-        maximum=0.0,
     ),
-    # the upper limit; the lower one goes along
     "actuator_force_limit": Quantity(
+        meaning="Greatest force of an actuator, both ways.",
         field="actuator_forcerange",
         targets=column(force_limited, 1),
         unit="N·m",
@@ -126,6 +131,7 @@ QUANTITIES: dict[str, Quantity] = {
         along=lambda _, place: [("actuator_forcerange", (place[0], 0))],
     ),
     "actuator_time_constant": Quantity(
+        meaning="Time constant with which an actuator follows its control.",
         field="actuator_dynprm",
         targets=column(filtered, 0),
         unit="s",
@@ -133,9 +139,15 @@ QUANTITIES: dict[str, Quantity] = {
         minimum=0.0,
         above_minimum=True,
     ),
-    "command_latency_s": _latency("s", jitter=False),
-    "command_latency_steps": _latency("control steps", jitter=False),
-    "command_latency_jitter_s": _latency("s", jitter=True),
-    "command_latency_jitter_steps": _latency("control steps", jitter=True),
+    "command_latency_s": _latency("Time after which a command acts.", "s", jitter=False),
+    "command_latency_steps": _latency(
+        "The same in control steps, whole or not, for any rate.", "control steps", jitter=False
+    ),
+    "command_latency_jitter_s": _latency(
+        "Standard deviation of the latency from one command to the next.", "s", jitter=True
+    ),
+    "command_latency_jitter_steps": _latency(
+        "The same in control steps.", "control steps", jitter=True
+    ),
 }
 """Quantities of actuators by name; N for N·m and m for rad where they act along a line."""

@@ -67,6 +67,10 @@ def _first_moment(subject: Subject) -> list[Target]:
 
 QUANTITIES: dict[str, Quantity] = {
     "body_mass": Quantity(
+        meaning=(
+            "Mass of a body; its inertia goes along, as of a body of the same shape and another "
+            "density."
+        ),
         field="body_mass",
         targets=bodies,
         unit="kg",
@@ -76,8 +80,8 @@ QUANTITIES: dict[str, Quantity] = {
         # a body of the same shape and another density: inertia goes with mass
         along=_inertia_of,
     ),
-    # all three moments by one factor, which leaves the triangle inequality as it is
     "body_inertia": Quantity(
+        meaning="Inertia of a body, all three moments by one factor.",
         field="body_inertia",
         targets=_first_moment,
         unit="1",
@@ -88,6 +92,7 @@ QUANTITIES: dict[str, Quantity] = {
         along=_other_moments,
     ),
     "body_inertia_moment": Quantity(
+        meaning="One principal moment of inertia of a body, `body.x` to `body.z`.",
         field="body_inertia",
         targets=components(bodies),
         unit="1",
@@ -96,9 +101,19 @@ QUANTITIES: dict[str, Quantity] = {
         minimum=0.0,
         above_minimum=True,
     ),
-    "body_com": Quantity(field="body_ipos", targets=components(bodies), unit="m", operation="add"),
-    # mass, centre of mass and inertia together, always physical; see `pseudo_inertia`
+    "body_com": Quantity(
+        meaning="Centre of mass of a body in its frame, `body.x` to `body.z`.",
+        field="body_ipos",
+        targets=components(bodies),
+        unit="m",
+        operation="add",
+    ),
     "pseudo_inertia": Quantity(
+        meaning=(
+            "Mass, centre and inertia of a body together, always physical: ten parameters after "
+            "Rucker & Wensing 2022, `body.alpha`, `body.d1` to `d3`, `body.s12`, `s13`, `s23`, "
+            "`body.t1` to `t3`."
+        ),
         field="pseudo_inertia",
         store="own",
         targets=components(bodies, PSEUDO_INERTIA),
@@ -107,6 +122,7 @@ QUANTITIES: dict[str, Quantity] = {
         operations=("add",),
     ),
     "payload": Quantity(
+        meaning="Point mass at the hand, which gravity compensation does not know of.",
         field="body_mass",
         targets=payload,
         unit="kg",
@@ -115,6 +131,7 @@ QUANTITIES: dict[str, Quantity] = {
         minimum=0.0,
     ),
     "payload_share": Quantity(
+        meaning="The same, for any size of robot.",
         field="body_mass",
         targets=times(payload, moving_mass),
         unit="of the robot's moving mass",
@@ -122,11 +139,15 @@ QUANTITIES: dict[str, Quantity] = {
         operations=("add", "set"),
         minimum=0.0,
     ),
-    # from the end-effector site, in the frame of its body
     "payload_position": Quantity(
-        field="body_pos", targets=components(payload), unit="m", operation="add"
+        meaning="Where the payload is, from the end effector's site, `hand.x` to `hand.z`.",
+        field="body_pos",
+        targets=components(payload),
+        unit="m",
+        operation="add",
     ),
     "body_force": Quantity(
+        meaning="Force on a body's centre of mass along the world's axes, `body.x` to `body.z`.",
         field="xfrc_applied",
         store="state",
         targets=components(bodies),
@@ -135,6 +156,7 @@ QUANTITIES: dict[str, Quantity] = {
         operations=("set", "add"),
     ),
     "body_torque": Quantity(
+        meaning="Torque on a body about the world's axes, `body.x` to `body.z`.",
         field="xfrc_applied",
         store="state",
         targets=components(bodies, first=3),
@@ -142,8 +164,11 @@ QUANTITIES: dict[str, Quantity] = {
         operation="set",
         operations=("set", "add"),
     ),
-    # a force for any size of robot: what accelerates its whole moving mass by so much
     "push": Quantity(
+        meaning=(
+            "Force on a body or on the `hand` that would accelerate the robot's whole moving mass "
+            "by so much, `body.x` to `body.z`."
+        ),
         field="xfrc_applied",
         store="state",
         targets=components(pushed),

@@ -44,8 +44,9 @@ def sizes(subject: Subject) -> list[Target]:
     ]
 
 
-def _friction(index: int, unit: str) -> Quantity:
+def _friction(index: int, unit: str, meaning: str) -> Quantity:
     return Quantity(
+        meaning=meaning,
         field="geom_friction",
         targets=column(geoms, index),
         unit=unit,
@@ -56,8 +57,9 @@ def _friction(index: int, unit: str) -> Quantity:
     )
 
 
-def _impedance(index: int) -> Quantity:
+def _impedance(index: int, meaning: str) -> Quantity:
     return Quantity(
+        meaning=meaning,
         field="geom_solimp",
         targets=column(geoms, index),
         unit="1",
@@ -69,11 +71,16 @@ def _impedance(index: int) -> Quantity:
 
 
 QUANTITIES: dict[str, Quantity] = {
-    # two geoms in contact have the greater of their frictions, so scale all that can meet
-    "geom_friction": _friction(0, "1"),
-    "geom_friction_torsional": _friction(1, "m"),
-    "geom_friction_rolling": _friction(2, "m"),
+    "geom_friction": _friction(
+        0,
+        "1",
+        "Sliding friction of a geom; two in contact have the greater of theirs, so scale all that "
+        "can meet.",
+    ),
+    "geom_friction_torsional": _friction(1, "m", "Friction against spinning on a contact."),
+    "geom_friction_rolling": _friction(2, "m", "Friction against rolling over a contact."),
     "geom_solref_time_constant": Quantity(
+        meaning="Time constant of a soft contact; the longer, the softer.",
         field="geom_solref",
         targets=column(springs, 0),
         unit="s",
@@ -82,6 +89,7 @@ QUANTITIES: dict[str, Quantity] = {
         above_minimum=True,
     ),
     "geom_solref_damping_ratio": Quantity(
+        meaning="Damping ratio of a soft contact.",
         field="geom_solref",
         targets=column(springs, 1),
         unit="1",
@@ -89,9 +97,10 @@ QUANTITIES: dict[str, Quantity] = {
         minimum=0.0,
         above_minimum=True,
     ),
-    "geom_solimp_dmin": _impedance(0),
-    "geom_solimp_dmax": _impedance(1),
+    "geom_solimp_dmin": _impedance(0, "Impedance of a contact that only just touches."),
+    "geom_solimp_dmax": _impedance(1, "Impedance of a contact that is pressed in by the width."),
     "geom_solimp_width": Quantity(
+        meaning="Depth over which the impedance of a contact rises.",
         field="geom_solimp",
         targets=column(geoms, 2),
         unit="m",
@@ -99,8 +108,11 @@ QUANTITIES: dict[str, Quantity] = {
         minimum=0.0,
         above_minimum=True,
     ),
-    # mass and inertia stay as they are
     "geom_size": Quantity(
+        meaning=(
+            "Size of a primitive: `geom.radius`, `geom.half_length`, or halves `geom.x` to "
+            "`geom.z`; its mass stays."
+        ),
         field="geom_size",
         targets=sizes,
         unit="m",

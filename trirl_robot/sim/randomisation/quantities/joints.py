@@ -46,29 +46,60 @@ def force_limited(subject: Subject) -> list[Target]:
 
 QUANTITIES: dict[str, Quantity] = {
     "joint_damping": Quantity(
-        field="dof_damping", targets=dofs, unit="N·m·s/rad", operation="scale", minimum=0.0
+        meaning="Force against a joint's velocity.",
+        field="dof_damping",
+        targets=dofs,
+        unit="N·m·s/rad",
+        operation="scale",
+        minimum=0.0,
     ),
     "joint_armature": Quantity(
-        field="dof_armature", targets=dofs, unit="kg·m²", operation="scale", minimum=0.0
+        meaning="Inertia of a joint's rotor.",
+        field="dof_armature",
+        targets=dofs,
+        unit="kg·m²",
+        operation="scale",
+        minimum=0.0,
     ),
     "joint_friction_loss": Quantity(
-        field="dof_frictionloss", targets=dofs, unit="N·m", operation="scale", minimum=0.0
+        meaning="Dry friction of a joint.",
+        field="dof_frictionloss",
+        targets=dofs,
+        unit="N·m",
+        operation="scale",
+        minimum=0.0,
     ),
     "joint_stiffness": Quantity(
-        field="jnt_stiffness", targets=joints, unit="N·m/rad", operation="scale", minimum=0.0
+        meaning="Stiffness of a joint's spring.",
+        field="jnt_stiffness",
+        targets=joints,
+        unit="N·m/rad",
+        operation="scale",
+        minimum=0.0,
     ),
-    # where a joint's spring is at rest
     "joint_reference": Quantity(
-        field="qpos_spring", targets=positions, unit="rad", operation="add"
+        meaning="Position at which a joint's spring rests.",
+        field="qpos_spring",
+        targets=positions,
+        unit="rad",
+        operation="add",
     ),
     "joint_range_low": Quantity(
-        field="jnt_range", targets=column(limited, 0), unit="rad", operation="add"
+        meaning="Lower end of a joint's range.",
+        field="jnt_range",
+        targets=column(limited, 0),
+        unit="rad",
+        operation="add",
     ),
     "joint_range_high": Quantity(
-        field="jnt_range", targets=column(limited, 1), unit="rad", operation="add"
+        meaning="Upper end of a joint's range.",
+        field="jnt_range",
+        targets=column(limited, 1),
+        unit="rad",
+        operation="add",
     ),
-    # the upper limit; the lower one goes along
     "joint_force_limit": Quantity(
+        meaning="Greatest force of actuators on a joint, both ways.",
         field="jnt_actfrcrange",
         targets=column(force_limited, 1),
         unit="N·m",
@@ -77,8 +108,8 @@ QUANTITIES: dict[str, Quantity] = {
         above_minimum=True,
         along=lambda _, place: [("jnt_actfrcrange", (place[0], 0))],
     ),
-    # what is drawn is kept within the joint's range
     "initial_joint_position": Quantity(
+        meaning="Start pose, kept within the joint's range.",
         field="qpos",
         store="initial",
         targets=positions,
@@ -87,6 +118,7 @@ QUANTITIES: dict[str, Quantity] = {
         operations=("add", "set"),
     ),
     "initial_joint_velocity": Quantity(
+        meaning="Velocity at the start.",
         field="qvel",
         store="initial",
         targets=dofs,

@@ -64,6 +64,8 @@ class Quantity:
     """Field of MjModel (`opt.` for its options) or MjData, or a name of our own (`own`)."""
     store: Literal["model", "state", "own", "initial"] = "model"
     """Where the field lives: initial ones are added to the state after a reset."""
+    meaning: str
+    """What it is, one line for the user."""
     targets: Targets
     """Objects and their places in the field."""
     unit: str
