@@ -137,3 +137,40 @@ def test_a_diverged_simulation_is_named_and_the_others_go_on():
     arm.reset(np.array([1]), np.zeros((1, 5)))
     arm.simulation.qvel[1, 0] = 1e12
     assert arm.advance(8).tolist() == [False, True, False]
+
+
+def test_a_servo_regulates_what_its_offset_encoder_shows():
+    """Commanded to 0.3, it rests where the encoder shows 0.3: at 0.3 less the offset."""
+    arm = simulate(constant("encoder_bias_rad", 0.05, where=("elbow_flex",)))
+    put(arm, np.zeros(5))
+    command = np.full((1, 5), 0.3)
+    arm.set_command(command, np.zeros((1, 5)))
+    for _ in range(25):
+        arm.advance(20)
+        arm.measure()
+    np.testing.assert_allclose(arm.measured_joint_position, command, atol=2e-3)
+    offset = arm.measured_joint_position - arm.joint_position
+    np.testing.assert_allclose(offset, [[0.0, 0.0, 0.05, 0.0, 0.0]], atol=1e-12)
+
+
+def test_an_arm_with_a_payload_sags_below_its_command():
+    """Gravity compensation knows the arm alone."""
+    heights = []
+    for mass in (0.0, 0.1, 0.2):
+        arm = simulate(constant("payload", mass))
+        put(arm, np.zeros(5))
+        arm.advance(400)
+        arm.measure()
+        heights.append(arm.end_effector_position[0, 2])
+    sag = heights[0] - np.array(heights[1:])
+    assert sag[0] > 1e-3
+    np.testing.assert_allclose(sag[1], 2.0 * sag[0], rtol=0.1)
+
+
+def test_a_force_drawn_for_an_episode_acts_after_the_reset():
+    arm = simulate(constant("body_force", -3.0, where=("gripper.z",)))
+    put(arm, np.zeros(5))
+    before = arm.end_effector_position[0, 2]
+    arm.advance(100)
+    arm.measure()
+    assert arm.end_effector_position[0, 2] < before - 0.005
