@@ -95,6 +95,18 @@ def test_starts_are_shifted_within_the_range():
     assert 1.8 < np.abs(cart.qvel).max() <= 2.0
 
 
+def test_starts_are_kept_within_the_drawn_range():
+    cart = slider(
+        uniform("initial_joint_position", 0.2, 0.9),
+        uniform("joint_range_high", -0.1, 0.1),
+        attributes='limited="true" range="-.2 .2"',
+        num_envs=50,
+    )
+    ends = [cart.randomiser.drawn(i)["joint_range_high/rail"] + 0.2 for i in range(50)]
+    starts = [cart.randomiser.drawn(i)["initial_joint_position/rail"] for i in range(50)]
+    np.testing.assert_allclose(cart.qpos[:, 0], np.minimum(starts, ends), atol=1e-12)
+
+
 def test_a_start_can_be_set():
     cart = slider(constant("initial_joint_position", 0.07, operation="set"))
     assert cart.qpos[0, 0] == 0.07

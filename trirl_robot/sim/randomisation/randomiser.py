@@ -76,11 +76,10 @@ class Randomiser:
         }
         self._once, self._episode = Sampler(when["once"]), Sampler(when["episode"])
         self._events = Events(when["interval"], self._values, random, period_s)
-        self._initial = InitialState(
-            [t for t in self._terms if t.quantity.store == "initial"], simulation
-        )
+        initial = [t for t in self._terms if t.quantity.store == "initial"]
         written = [t for t in self._terms if t.quantity.store != "initial"]
         self._fields = _fields(written, simulation)
+        self._initial = InitialState(initial, simulation, self._fields)
         names = set().union(*(t.fields for t in written))
         changing = set().union(*(t.fields for t in when["interval"]))
         self._plan = Plan(self._fields, written, names)
@@ -102,7 +101,7 @@ class Randomiser:
 
     def perturb_initial_state(self, ids: Ids) -> None:
         """Change the state of `ids` by what is drawn for it; joints stay within their range."""
-        self._initial.perturb(ids, self._values)
+        self._initial.perturb(ids)
 
     def advance(self, steps: Steps) -> None:
         """Draw what changes within an episode, before a control step.
