@@ -6,6 +6,7 @@ import numpy as np
 from trirl_robot.sim.episode_random import EpisodeRandom
 from trirl_robot.sim.randomisation.config import RandomisationConfig, RandomisationTerm
 from trirl_robot.sim.randomisation.preparation import prepare_spec
+from trirl_robot.sim.randomisation.quantities.quantity import Subject
 from trirl_robot.sim.randomisation.randomiser import Randomiser
 from trirl_robot.sim.simulation import Simulation
 
@@ -40,13 +41,8 @@ class World:
         self.substeps = substeps
         self.simulation = Simulation(self.model, num_envs, nthread=1)
         self.random = EpisodeRandom(seed, num_envs)
-        self.randomiser = Randomiser(
-            self.simulation,
-            config,
-            self.random,
-            period_s=substeps * self.model.opt.timestep,
-            **subject,
-        )
+        subject = Subject(model=self.model, period_s=substeps * self.model.opt.timestep, **subject)
+        self.randomiser = Randomiser(self.simulation, config, self.random, subject)
         self.steps = np.zeros(num_envs, dtype=np.int64)
         self.reset()
 

@@ -13,6 +13,7 @@ from trirl_robot.kinematics import ForwardKinematics
 from trirl_robot.sim.episode_random import EpisodeRandom
 from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.randomisation.preparation import prepare_spec
+from trirl_robot.sim.randomisation.quantities.quantity import Subject
 from trirl_robot.sim.randomisation.randomiser import Randomiser
 from trirl_robot.sim.robots import RobotConfig
 from trirl_robot.sim.scene import PREFIX, compile_scene, kinematics_of
@@ -62,6 +63,7 @@ class ArmSimulation:
         with_gripper: bool = False,
         furnish: Furnish | None = None,
         objects: ObjectSignals | None = None,
+        reading_period_s: float | None = None,
     ) -> None:
         """Compile the scene and allocate the batch.
 
@@ -74,6 +76,8 @@ class ArmSimulation:
             with_gripper: whether the gripper is commanded, as the last joint.
             furnish: adds objects to the scene.
             objects: what is measured of them.
+            reading_period_s: time between two readings of the sensors [s]; the control period by
+                default.
         """
         self.robot = robot
         self.num_envs = num_envs
@@ -97,18 +101,20 @@ class ArmSimulation:
             for signal in ("joint_position", "joint_velocity")
             for joint in self.joint_names
         ] + list(objects.names if objects else ())
-        self.randomiser = Randomiser(
-            self.simulation,
-            randomisation,
-            random,
+        subject = Subject(
+            model=self.model,
             period_s=1.0 / robot.control.rate_hz,
-            signals=names,
+            signals=tuple(names),
             encoders=self.joint_names,
             hand=self.model.body(self.model.site(hand_site).bodyid[0]).name,
         )
+        self.randomiser = Randomiser(self.simulation, randomisation, random, subject)
         self._encoder_bias = self.randomiser.own("encoder_bias_rad")
         self._sensors = Sensors(
-            self.randomiser, random, (num_envs, len(names)), 1.0 / robot.control.rate_hz
+            self.randomiser,
+            random,
+            (num_envs, len(names)),
+            reading_period_s or 1.0 / robot.control.rate_hz,
         )
         self._kinematics = ForwardKinematics(kinematics_of(robot, self.model), robot.joints)
         self.readings = np.zeros(num_envs, dtype=np.int64)

@@ -14,6 +14,7 @@ from trirl_robot.sim.randomisation.config import (
     RandomisationTerm,
     load_randomisation,
 )
+from trirl_robot.sim.randomisation.quantities.quantity import Subject
 from trirl_robot.sim.randomisation.randomiser import Randomiser
 from trirl_robot.sim.simulation import Simulation
 
@@ -224,7 +225,9 @@ def test_bodies_whose_centre_cannot_move_are_refused():
     model = mujoco.MjModel.from_xml_string(mjcf("", MODEL))
     config = RandomisationConfig(terms=(constant("body_com", 0.01, where=("ball.x",)),))
     with pytest.raises(ConfigError, match=r"body_com: ball\.x was compiled as a body whose centre"):
-        Randomiser(Simulation(model, 1), config, EpisodeRandom(0, 1), period_s=0.01)
+        Randomiser(
+            Simulation(model, 1), config, EpisodeRandom(0, 1), Subject(model=model, period_s=0.01)
+        )
 
 
 @given(factor=st.floats(0.5, 2.0))

@@ -37,11 +37,7 @@ class Randomiser:
         simulation: Simulation,
         config: RandomisationConfig,
         random: EpisodeRandom,
-        *,
-        period_s: float,
-        signals: Sequence[str] = (),
-        encoders: Sequence[str] = (),
-        hand: str = "",
+        subject: Subject,
     ) -> None:
         """Check every term against the model; nothing is drawn yet.
 
@@ -49,21 +45,11 @@ class Randomiser:
             simulation: the simulations, of a model that `prepare_spec` has seen.
             config: the terms.
             random: source of every draw.
-            period_s: control period [s].
-            signals: components of what sensors measure, such as `joint_position.elbow_flex`.
-            encoders: joints whose encoders may be offset.
-            hand: body that carries the end effector; empty where there is none.
+            subject: their model, and what a task commands and measures of it.
 
         Raises:
             ConfigError: an unknown quantity or object, or a term that makes the model invalid.
         """
-        subject = Subject(
-            model=simulation.model,
-            period_s=period_s,
-            signals=tuple(signals),
-            encoders=tuple(encoders),
-            hand=hand,
-        )
         self._random = random
         self._terms = _bound(config, subject)
         check_terms(self._terms, simulation.model)
@@ -75,7 +61,7 @@ class Randomiser:
             for key in ("once", "episode", "interval")
         }
         self._once, self._episode = Sampler(when["once"]), Sampler(when["episode"])
-        self._events = Events(when["interval"], self._values, random, period_s)
+        self._events = Events(when["interval"], self._values, random, subject.period_s)
         initial = [t for t in self._terms if t.quantity.store == "initial"]
         written = [t for t in self._terms if t.quantity.store != "initial"]
         self._fields = _fields(written, simulation)

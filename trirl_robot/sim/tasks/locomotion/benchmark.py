@@ -17,6 +17,7 @@ from trirl_robot.sim.episode_random import EpisodeRandom, Stream
 from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.randomisation.distributions import quantile
 from trirl_robot.sim.randomisation.preparation import prepare_spec
+from trirl_robot.sim.randomisation.quantities.quantity import Subject
 from trirl_robot.sim.randomisation.randomiser import Randomiser
 from trirl_robot.sim.sensors import Sensors
 from trirl_robot.sim.simulation import Simulation
@@ -97,9 +98,8 @@ class BenchmarkTask(Task):
         """What the last reward was made of, (N,) each, by Gymnasium's names."""
         self._period_s = self.contract.control_period_s
         signals = [f"{part.name}.{label}" for part in parts for label in part.components]
-        self.randomiser = Randomiser(
-            self.simulation, randomisation, random, period_s=self._period_s, signals=signals
-        )
+        subject = Subject(model=model, period_s=self._period_s, signals=tuple(signals))
+        self.randomiser = Randomiser(self.simulation, randomisation, random, subject)
         self._sensors = Sensors(self.randomiser, random, (num_envs, len(signals)), self._period_s)
         self._readings = np.zeros(num_envs, dtype=np.int64)
         self._measured = np.zeros((num_envs, len(signals)))
