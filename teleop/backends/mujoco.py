@@ -13,6 +13,7 @@ from trirl_robot.contract import PolicyContract
 from trirl_robot.errors import ConfigError, ContractError
 from trirl_robot.kinematics import ForwardKinematics
 from trirl_robot.sim.env import make_batch
+from trirl_robot.sim.episode_random import Purpose
 from trirl_robot.sim.interface import Step
 from trirl_robot.sim.record import IN_DEMONSTRATION, origin_of, origin_to_mapping
 from trirl_robot.sim.tasks.arm import ArmTask
@@ -35,7 +36,13 @@ class MujocoBackend:
             ConfigError: unknown task or randomisation.
         """
         self._env = make_batch(
-            task, num_envs=1, randomisation=randomisation, seed=seed, nthread=1, autoreset=False
+            task,
+            num_envs=1,
+            randomisation=randomisation,
+            seed=seed,
+            nthread=1,
+            autoreset=False,
+            purpose=Purpose.RECORDING,
         )
         self._parameters = {"randomisation": randomisation, "seed": seed}
         self._episodes = 0

@@ -72,9 +72,39 @@ def test_encoders_have_the_noise_that_was_drawn(hardware):
     assert readings.std(axis=0) == pytest.approx(noise, rel=0.1)
 
 
+def test_readings_are_late_by_what_was_drawn_whatever_their_rate(hardware, tmp_path):
+    preset = tmp_path / "late.yaml"
+    preset.write_text("terms: [{quantity: sensor_latency_s, distribution: constant, value: 0.08}]")
+    h = hardware(str(preset))
+    goal = np.add(h.robot.home_position, [0.6, 0, 0, 0, 0])
+    h.command(goal, 0.0, 0.0)
+    true, seen = [], []
+    for k in range(1, 101):
+        h.advance_to(0.005 * k)
+        true.append(_pose(h)[PAN])
+        seen.append(h.measure()[0][1:][::-1][PAN])
+    late = round(0.08 / 0.005)
+    np.testing.assert_allclose(seen[late:], true[:-late], atol=1e-9)
+
+
+def test_pushes_and_jitter_act_between_commands(hardware, tmp_path):
+    preset = tmp_path / "restless.yaml"
+    preset.write_text(
+        "terms: [{quantity: push, where: [hand.x], distribution: constant, value: 8.0, "
+        "when: interval, interval_s: [0.5, 0.5]}]"
+    )
+    h = hardware(str(preset))
+    h.command(np.array(h.robot.home_position), 0.0, 0.0)
+    h.advance_to(0.4)
+    force = h.arm.simulation.batch.bind("xfrc_applied")
+    assert not force.any()
+    h.advance_to(0.7)
+    assert force.any()
+
+
 def test_command_acts_after_the_drawn_latency(hardware):
     h = hardware("shifted", seed=2)
-    latency_s = h.drawn()["command_latency_s/shoulder_pan"]
+    latency_s = h.drawn()["command_latency_steps/shoulder_pan"] / h.robot.control.rate_hz
     assert latency_s >= 0.04
     for k in range(100):
         h.advance_to(0.01 * k)

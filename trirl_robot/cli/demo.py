@@ -29,8 +29,9 @@ from trirl_robot.evaluation.rollouts import EvaluationResult, Policy, RandomPoli
 from trirl_robot.rl.policy import MeanAction
 from trirl_robot.runs.folder import RunFolder
 from trirl_robot.runs.policies import load_learnt
-from trirl_robot.runs.train import EVALUATION_SEED, build_learner
+from trirl_robot.runs.train import build_learner
 from trirl_robot.sim.env import make_env
+from trirl_robot.sim.episode_random import Purpose
 
 TASK = "so101-reach"
 EPISODES = 200
@@ -153,14 +154,18 @@ class Demo:
                 for name, policy, preset in plan:
                     task = progress.add_task(name, total=EPISODES, detail="")
                     env = make_env(
-                        TASK, num_envs=BATCH, randomisation=preset, seed=self.seed, autoreset=False
+                        TASK,
+                        num_envs=BATCH,
+                        randomisation=preset,
+                        seed=self.seed,
+                        autoreset=False,
+                        purpose=Purpose.EVALUATION,
                     )
                     result = evaluate(
                         policy,
                         env,
                         EPISODES,
-                        # apart from those that were looked at during training
-                        self.seed + 2 * EVALUATION_SEED,
+                        self.seed,
                         lambda count, task=task: progress.advance(task, count),  # type: ignore[misc]
                     )
                     self.evaluations[name] = result

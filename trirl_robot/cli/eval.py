@@ -24,6 +24,7 @@ from trirl_robot.evaluation.rollouts import (
 from trirl_robot.files import write_text_atomically
 from trirl_robot.model_file import ModelFile, load_policy
 from trirl_robot.sim.env import make_env
+from trirl_robot.sim.episode_random import Purpose
 from trirl_robot.sim.interface import Environments
 
 BATCH = 100
@@ -70,6 +71,7 @@ def command(
             randomisation=preset,
             seed=seed,
             autoreset=False,
+            purpose=Purpose.EVALUATION,
         )
         for preset in presets or ("light", "shifted")
     }

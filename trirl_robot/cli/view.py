@@ -11,6 +11,7 @@ from trirl_robot.errors import ConfigError
 from trirl_robot.evaluation.rollouts import OnnxPolicy, Policy, RandomPolicy, ZeroPolicy
 from trirl_robot.model_file import load_policy
 from trirl_robot.sim.env import BatchEnv, make_batch
+from trirl_robot.sim.episode_random import Purpose
 from trirl_robot.view.guard import close_server, open_server
 from trirl_robot.view.session import Session
 from trirl_robot.view.viewer import Viewer
@@ -61,7 +62,9 @@ def command(
       trirl view so101-lift --policy policy.onnx --num-envs 4
       trirl view half-cheetah --actions zero --port 9000
     """
-    env = make_batch(task, num_envs=num_envs, randomisation=randomisation, seed=seed)
+    env = make_batch(
+        task, num_envs=num_envs, randomisation=randomisation, seed=seed, purpose=Purpose.EVALUATION
+    )
     sources = _sources(env, policy, task, seed)
     chosen = actions or next(iter(sources))
     if chosen not in sources:

@@ -19,10 +19,8 @@ from trirl_robot.runs.checkpoint import fitting, load_checkpoint, save_checkpoin
 from trirl_robot.runs.folder import RunFolder
 from trirl_robot.runs.settings import RunConfig
 from trirl_robot.sim.env import build_env
+from trirl_robot.sim.episode_random import Purpose
 from trirl_robot.sim.interface import Environments
-
-EVALUATION_SEED = 1_000_000
-"""Added to the run's seed for evaluations, so that they never meet training's draws."""
 
 Progress = Callable[[dict[str, float], int], None]
 """Called after each iteration with its metrics and the number of iterations of the run."""
@@ -112,7 +110,7 @@ def evaluate_learner(learner: Trirl, env: Environments, config: RunConfig) -> Ev
         MeanAction(learner.averaged),
         env,
         config.evaluation_episodes,
-        config.seed + EVALUATION_SEED,
+        config.seed,
     )
 
 
@@ -137,6 +135,7 @@ def _evaluation_env(config: RunConfig) -> Environments:
         config.task,
         config.evaluation_episodes,
         randomisation=config.randomisation,
-        seed=config.seed + EVALUATION_SEED,
+        seed=config.seed,
+        purpose=Purpose.MONITORING,
         autoreset=False,
     )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trirl_robot.errors import ConfigError
-from trirl_robot.sim.episode_random import EpisodeKey, EpisodeRandom
+from trirl_robot.sim.episode_random import EpisodeKey, EpisodeRandom, Purpose
 from trirl_robot.sim.foreign.config import DmControlConfig
 from trirl_robot.sim.foreign.env import DmControlEnv
 from trirl_robot.sim.interface import Environments, Step
@@ -37,6 +37,7 @@ class BatchEnv:
         seed: int,
         nthread: int = 0,
         autoreset: bool = True,
+        purpose: Purpose = Purpose.TRAINING,
     ) -> None:
         """Build the simulations; call `reset` before `step`.
 
@@ -47,6 +48,7 @@ class BatchEnv:
             seed: fixes everything that is drawn.
             nthread: threads to step on; 0 for all cores. Results do not depend on it.
             autoreset: start a new episode within the step in which one ends.
+            purpose: what the environments are for; see `Purpose`.
         """
         if num_envs < 1:
             raise ConfigError(f"num_envs is {num_envs}, expected at least 1")
@@ -54,12 +56,13 @@ class BatchEnv:
         self.autoreset = autoreset
         self.task_config = task
         self.randomisation = randomisation
-        self._random = EpisodeRandom(seed, num_envs)
+        self._random = EpisodeRandom(seed, num_envs, purpose)
         self.task = build_task(
             task, num_envs, randomisation=randomisation, random=self._random, nthread=nthread
         )
         self.contract = self.task.contract
         self.elapsed_steps = np.zeros(num_envs, dtype=np.int64)
+        self._age = np.zeros(num_envs, dtype=np.int64)
         self.num_diverged = 0
         self._last_observation = np.zeros((num_envs, self.contract.observation_size))
 
@@ -83,7 +86,7 @@ class BatchEnv:
 
     def events(self, sim: int) -> list[Event]:
         """Return what was drawn within one simulation's present episode, up to now."""
-        return self.task.randomiser.events(sim, int(self.elapsed_steps[sim]))
+        return self.task.randomiser.events(sim, int(self._age[sim]))
 
     def episode_key(self, sim: int) -> EpisodeKey:
         """Return what names the random numbers of one simulation's present episode."""
@@ -121,7 +124,8 @@ class BatchEnv:
     def stagger(self) -> None:
         """Spread the episodes' ages evenly, so that environments do not end together.
 
-        With episodes in phase, a discriminator can learn the clock instead of the behaviour.
+        With episodes in phase, a discriminator can learn the clock instead of the behaviour. Only
+        the time that is left to them changes.
         """
         ages = np.linspace(0, self.max_episode_steps, self.num_envs, endpoint=False)
         self.elapsed_steps[:] = ages.astype(np.int64)
@@ -137,6 +141,7 @@ class BatchEnv:
         diverged = task.simulation.advance(task.substeps, task.advance_stage)
         outcome = task.after_step()
         self.elapsed_steps += 1
+        self._age += 1
         final = task.observe()
         terminated, success = outcome.terminated, outcome.success
         truncated = self.elapsed_steps >= self.max_episode_steps
@@ -172,6 +177,7 @@ class BatchEnv:
             "random": self._random.get_state(),
             "task": self.task.get_state(),
             "elapsed_steps": self.elapsed_steps.copy(),
+            "age": self._age.copy(),
             "num_diverged": self.num_diverged,
             "last_observation": self._last_observation.copy(),
         }
@@ -181,6 +187,7 @@ class BatchEnv:
         self._random.set_state(state["random"])
         self.task.set_state(state["task"])
         self.elapsed_steps[:] = state["elapsed_steps"]
+        self._age[:] = state["age"]
         self.num_diverged = int(state["num_diverged"])
         self._last_observation = state["last_observation"].copy()
 
@@ -188,6 +195,7 @@ class BatchEnv:
         self._random.begin(ids)
         self.task.start(ids)
         self.elapsed_steps[ids] = 0
+        self._age[ids] = 0
 
     def _report(self, diverged: Mask) -> None:
         for sim in np.flatnonzero(diverged):
@@ -196,7 +204,7 @@ class BatchEnv:
                 "simulation %d diverged in %s after %d steps and is reset; drawn: %s",
                 sim,
                 self.episode_key(int(sim)),
-                self.elapsed_steps[sim],
+                self._age[sim],
                 self.drawn(int(sim)),
             )
 
@@ -209,11 +217,17 @@ def build_env(
     seed: int,
     nthread: int = 0,
     autoreset: bool = True,
+    purpose: Purpose = Purpose.TRAINING,
 ) -> Environments:
     """Build the environments of any task; see `BatchEnv` and `DmControlEnv`."""
     if isinstance(task, DmControlConfig):
         return DmControlEnv(
-            task, num_envs, randomisation=randomisation, seed=seed, autoreset=autoreset
+            task,
+            num_envs,
+            randomisation=randomisation,
+            seed=seed,
+            autoreset=autoreset,
+            purpose=purpose,
         )
     return BatchEnv(
         task,
@@ -222,6 +236,7 @@ def build_env(
         seed=seed,
         nthread=nthread,
         autoreset=autoreset,
+        purpose=purpose,
     )
 
 
@@ -233,6 +248,7 @@ def make_env(
     seed: int = 0,
     nthread: int = 0,
     autoreset: bool = True,
+    purpose: Purpose = Purpose.TRAINING,
 ) -> Environments:
     """Build the environments of any task by name.
 
@@ -243,6 +259,7 @@ def make_env(
         seed: fixes everything that is drawn.
         nthread: threads to step on, for a task of ours; 0 for all cores.
         autoreset: start a new episode within the step in which one ends.
+        purpose: what the environments are for; see `Purpose`.
     """
     return build_env(
         load_task(task),
@@ -251,6 +268,7 @@ def make_env(
         seed=seed,
         nthread=nthread,
         autoreset=autoreset,
+        purpose=purpose,
     )
 
 
@@ -262,6 +280,7 @@ def make_batch(
     seed: int = 0,
     nthread: int = 0,
     autoreset: bool = True,
+    purpose: Purpose = Purpose.TRAINING,
 ) -> BatchEnv:
     """Build the environments of a task of ours by name; arguments as of `make_env`.
 
@@ -275,6 +294,7 @@ def make_batch(
         seed=seed,
         nthread=nthread,
         autoreset=autoreset,
+        purpose=purpose,
     )
     if not isinstance(env, BatchEnv):
         raise ConfigError(

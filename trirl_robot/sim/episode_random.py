@@ -43,6 +43,21 @@ class Stream(IntEnum):
     """Measurements that are lost, in blocks of steps."""
 
 
+class Purpose(IntEnum):
+    """What environments are for: with the same seed, each meets episodes of its own."""
+
+    TRAINING = 0
+    """Learning."""
+    MONITORING = 1
+    """Evaluations on the way, while learning."""
+    EVALUATION = 2
+    """What is reported of a policy."""
+    RECORDING = 3
+    """Demonstrations."""
+    DEPLOYMENT = 4
+    """The simulated hardware."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class EpisodeKey:
     """What names an episode's random numbers."""
@@ -50,7 +65,7 @@ class EpisodeKey:
     seed: int
     """Seed of the environments."""
     environment: int
-    """Environment's number."""
+    """Environment's number, counted from 2**32 times its purpose."""
     episode: int
     """Episode's number in that environment, from 0."""
 
@@ -69,9 +84,10 @@ def check_seed(seed: int) -> int:
 class EpisodeRandom:
     """The random numbers of N environments."""
 
-    def __init__(self, seed: int, num_envs: int) -> None:
+    def __init__(self, seed: int, num_envs: int, purpose: Purpose = Purpose.TRAINING) -> None:
+        self._first = int(purpose) << 32
         self._seed = np.full(num_envs, check_seed(seed))
-        self._environment = np.arange(num_envs)
+        self._environment = self._first + np.arange(num_envs)
         self._episode = np.full(num_envs, -1, dtype=np.int64)
         # to build a bit generator takes five times as long as to move one
         self._philox = np.random.Philox()
@@ -85,13 +101,13 @@ class EpisodeRandom:
     def reseed(self, seed: int) -> None:
         """Start again before the first episode, with another seed."""
         self._seed[:] = check_seed(seed)
-        self._environment[:] = np.arange(len(self._environment))
+        self._environment[:] = self._first + np.arange(len(self._environment))
         self._episode[:] = -1
 
     def reseed_each(self, ids: Ids, seeds: Sequence[int]) -> None:
         """Start again before the first episode in `ids`, each alone with a seed of its own."""
         self._seed[ids] = [check_seed(seed) for seed in seeds]
-        self._environment[ids] = 0
+        self._environment[ids] = self._first
         self._episode[ids] = -1
 
     def key(self, env: int) -> EpisodeKey:

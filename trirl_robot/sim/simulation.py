@@ -52,7 +52,6 @@ class Simulation:
         self._history_template, places = _history_layout(model)
         self._history_places = np.array([p for row in places.values() for p in row], dtype=np.intp)
         self._history_actuators = np.repeat(list(places), [len(row) for row in places.values()])
-        self._warnings = np.zeros(num_envs, dtype=np.int64)
         self.batch.reset(stage=NO_STAGE)
         self._initial = np.array(self.batch.state[0])
 
@@ -61,7 +60,6 @@ class Simulation:
         # the state's row is all that there is; Batch.reset would touch half a megabyte besides
         self.batch.state[ids] = self._initial
         self.batch.warning[ids] = 0
-        self._warnings[ids] = 0
 
     def fill_command_history(self, ids: Ids) -> None:
         """Let delayed actuators of `ids` remember the present controls as those of the past."""
@@ -87,9 +85,9 @@ class Simulation:
         except SimulationError as error:
             failed[error.ids] = True
         # MuJoCo resets a diverged simulation by itself and only counts a warning
-        warnings = self.batch.warning[:, _DIVERGED, 1].sum(axis=1)
-        failed |= warnings > self._warnings
-        self._warnings = warnings
+        failed |= self.batch.warning[:, _DIVERGED, 1].any(axis=1)
+        if failed.any():
+            self.batch.warning[failed] = 0
         return failed
 
     def state_vector(self, sim: int) -> Array:
@@ -103,8 +101,7 @@ class Simulation:
     def set_state(self, state: Array) -> None:
         """Restore what `get_state` returned, in this process or another."""
         self.batch.state[:] = state
-        # a new batch has counted no warnings yet
-        self._warnings = self.batch.warning[:, _DIVERGED, 1].sum(axis=1)
+        self.batch.warning[:] = 0
 
 
 def _quieten_engine() -> None:

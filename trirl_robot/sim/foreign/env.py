@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trirl_robot.errors import ConfigError, RunError
-from trirl_robot.sim.episode_random import EpisodeKey, EpisodeRandom
+from trirl_robot.sim.episode_random import EpisodeKey, EpisodeRandom, Purpose
 from trirl_robot.sim.foreign.config import DmControlConfig
 from trirl_robot.sim.foreign.messages import contract_of
 from trirl_robot.sim.foreign.pool import WorkerPool
@@ -52,6 +52,7 @@ class DmControlEnv:
         randomisation: RandomisationConfig,
         seed: int,
         autoreset: bool = True,
+        purpose: Purpose = Purpose.TRAINING,
     ) -> None:
         """Start the processes; call `reset` before `step`.
 
@@ -61,6 +62,7 @@ class DmControlEnv:
             randomisation: has no effect here; terms that are not optional are refused.
             seed: fixes everything that is drawn.
             autoreset: start a new episode within the step in which one ends.
+            purpose: what the environments are for; see `Purpose`.
 
         Raises:
             ConfigError: unknown task, one that observes images, or a term that cannot be drawn.
@@ -82,7 +84,7 @@ class DmControlEnv:
         self._max_episode_steps = task.max_episode_steps or description.time_limit_steps
         (action,) = self.contract.action
         self._scale, self._offset = np.array(action.scale), np.array(action.offset)
-        self._random = EpisodeRandom(seed, num_envs)
+        self._random = EpisodeRandom(seed, num_envs, purpose)
         self.elapsed_steps = np.zeros(num_envs, dtype=np.int64)
         self._taken = np.zeros(num_envs, dtype=np.int64)
         self._controls = np.zeros((num_envs, self._max_episode_steps, action.size))
@@ -250,7 +252,7 @@ class DmControlEnv:
                 sim,
                 self.task_config.name,
                 self.episode_key(int(sim)),
-                self.elapsed_steps[sim],
+                self._taken[sim],
             )
 
 

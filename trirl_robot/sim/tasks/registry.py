@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from trirl_robot.config import find_config, load
@@ -87,8 +88,15 @@ def load_task(name: str) -> TaskConfig:
     if name.startswith(PREFIX):
         return DmControlConfig(name=name)
     any_task: Any = TaskConfig
-    config: TaskConfig = load(any_task, find_config("tasks", name))
-    return config
+    path = find_config("tasks", name)
+    config: Any = load(any_task, path)
+    robot = getattr(config, "robot", "")
+    beside = path.parent / robot
+    if robot.endswith((".yaml", ".yml", ".xml", ".urdf")) and beside.is_file():
+        # a file counts from the task's folder, and is then found from anywhere
+        config = replace(config, robot=str(beside.resolve()))
+    loaded: TaskConfig = config
+    return loaded
 
 
 def build_task(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from trirl_robot.errors import ConfigError, NonFiniteError
 from trirl_robot.files import replaced_atomically
 from trirl_robot.sim.arm import ArmSimulation
-from trirl_robot.sim.episode_random import EpisodeRandom
+from trirl_robot.sim.episode_random import EpisodeRandom, Purpose
 from trirl_robot.sim.randomisation.config import load_randomisation
 from trirl_robot.sim.robots import load_robot
 from trirl_robot.sim.scene import PREFIX
@@ -60,6 +60,7 @@ class SimulatedHardware:
         *,
         seed: int,
         command_timeout_s: float,
+        reading_period_s: float = 0.005,
         keep_log: bool = False,
     ) -> None:
         """Build the arm at its home pose.
@@ -69,6 +70,7 @@ class SimulatedHardware:
             randomisation: preset of the dynamics that are drawn.
             seed: fixes every draw.
             command_timeout_s: silence after which the arm holds [s].
+            reading_period_s: time between two calls of `measure` [s].
             keep_log: whether states and commands are kept; they grow for as long as it runs.
 
         Raises:
@@ -78,14 +80,17 @@ class SimulatedHardware:
         if not command_timeout_s > 0.0:
             raise ConfigError(f"command_timeout_s is {command_timeout_s}, expected more than 0")
         self.robot = load_robot(robot)
-        self._random = EpisodeRandom(seed, 1)
+        self._random = EpisodeRandom(seed, 1, Purpose.DEPLOYMENT)
         self.arm = ArmSimulation(
             self.robot,
             1,
             randomisation=load_randomisation(randomisation),
             random=self._random,
             nthread=1,
+            reading_period_s=reading_period_s,
         )
+        self._cycles = np.zeros(1, dtype=np.int64)
+        self._cycles_done = 0
         self.draw_dynamics()
         self.log = HardwareLog() if keep_log else None
         self.commands = 0
@@ -141,6 +146,7 @@ class SimulatedHardware:
             self._steps_done += due
             if self.arm.advance(due).any():
                 raise NonFiniteError(f"the simulated arm diverged; drawn: {self.drawn()}")
+        self._advance_dynamics()
         self._watch(now_s)
 
     def measure(self) -> tuple[Array, Array]:
@@ -165,6 +171,8 @@ class SimulatedHardware:
         """Draw new dynamics; the arm stays where it is."""
         self._random.begin(_ONLY)
         self.arm.draw_dynamics(_ONLY)
+        self.arm.begin_measuring(_ONLY)
+        self._cycles[:] = 0
         return self.drawn()
 
     def drawn(self) -> dict[str, float]:
@@ -176,6 +184,15 @@ class SimulatedHardware:
         if self.log is not None:
             self.log.stamp_s.append(stamp_s)
             self.log.state.append(self.arm.simulation.state_vector(0))
+
+    def _advance_dynamics(self) -> None:
+        """Draw what changes between control cycles, such as jitter and pushes."""
+        now_s = self._steps_done * self.robot.physics_timestep_s
+        due = int(now_s * self.robot.control.rate_hz + 1e-9)
+        for _ in range(due - self._cycles_done):
+            self.arm.randomiser.advance(self._cycles)
+            self._cycles += 1
+        self._cycles_done = due
 
     def _watch(self, now_s: float) -> None:
         """Hold when commands that had been coming have stopped.

@@ -64,6 +64,7 @@ class SimulatedHardwareNode(Node):
             settings.randomisation,
             seed=settings.seed,
             command_timeout_s=settings.command_timeout_s,
+            reading_period_s=1.0 / settings.publish_rate_hz,
             keep_log=bool(settings.log_path),
         )
         self._lock = threading.Lock()
