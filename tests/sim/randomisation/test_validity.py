@@ -105,8 +105,8 @@ def test_a_bad_line_of_yaml_is_refused_in_one_sentence(text, tmp_path):
     [
         (constant("bodymass", 1.0), "unknown quantity 'bodymass': did you mean 'body_mass'?"),
         (
-            constant("body_mass", 1.0, where=("uper",)),
-            "randomisation of body_mass: unknown object 'uper': did you mean 'upper'?",
+            constant("body_mass", 1.0, where=("upperr",)),
+            "randomisation of body_mass: unknown object 'upperr': did you mean 'upper'?",
         ),
         (
             constant("body_mass", 1.0, where=("upper", "wheel*")),
