@@ -71,6 +71,40 @@ def test_a_process_that_ends_takes_the_others_along(pool):
     assert gone(pids)
 
 
+def test_a_script_without_a_guard_is_told_in_one_sentence(tmp_path):
+    script = tmp_path / "plain.py"
+    lines = [
+        "from served_objects import Served",
+        "from trirl_robot.sim.foreign.pool import WorkerPool",
+        "pool = WorkerPool(Served, [(1,), (20,)])",
+        "print(pool.call('plus', [(1,), (2,)]))",
+    ]
+
+    def run(text):
+        script.write_text(text)
+        path = os.pathsep.join(filter(None, sys.path))
+        return subprocess.run(
+            [sys.executable, str(script)],
+            env={**os.environ, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    told = run("\n".join(lines))
+    assert told.returncode == 1
+    assert told.stdout == ""
+    assert told.stderr.count("Traceback") == 1
+    last = told.stderr.splitlines()[-1]
+    assert "WorkerError" in last
+    assert 'put this under `if __name__ == "__main__":`' in last
+    guarded = run(
+        "\n".join([*lines[:2], 'if __name__ == "__main__":'] + [f"    {x}" for x in lines[2:]])
+    )
+    assert (guarded.stdout, guarded.stderr) == ("[2, 22]\n", "")
+
+
 def test_a_pool_that_nobody_holds_ends():
     pool = WorkerPool(Served, [(1,)])
     pids = pool.call("process", [()])

@@ -36,7 +36,8 @@ class DmControlEnv:
     """N environments of one task of dm_control, shared out to processes.
 
     Nothing here is batched: dm_control steps one environment after the other in Python, and an
-    observation crosses a pipe, so expect a small part of the speed of `BatchEnv`.
+    observation crosses a pipe, so expect a small part of the speed of `BatchEnv`. The processes
+    import the main module: a script builds these environments under `if __name__ == "__main__":`.
 
     An episode is a function of seed, environment and number, as those of our own tasks are.
     dm_control has no state that could be saved whole, so `get_state` returns the controls since

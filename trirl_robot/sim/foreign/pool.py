@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 import weakref
@@ -17,6 +18,10 @@ from trirl_robot.errors import TrirlError, WorkerError
 
 PATIENCE_S = 1.0
 """Time that the processes have to end by themselves once their connections are closed [s]."""
+WORKER = "trirl-worker"
+"""Name of the processes."""
+UNGUARDED = 87
+"""Exit status of a process that came upon the building of the environments in the main module."""
 
 
 class WorkerPool:
@@ -24,6 +29,9 @@ class WorkerPool:
 
     A process ends when its connection is closed, by `close` or by the garbage collector, and when
     its parent is gone, be it killed. Ctrl-C is left to the parent.
+
+    Processes import the main module, so a script has to build a pool under
+    `if __name__ == "__main__":`.
     """
 
     def __init__(self, build: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> None:
@@ -35,8 +43,9 @@ class WorkerPool:
 
         Raises:
             TrirlError: what `build` raised.
-            WorkerError: a process ended.
+            WorkerError: a process ended, or the main module builds a pool when it is imported.
         """
+        _end_if_importing_main()
         # a fork would copy the threads' locks; a fresh interpreter has none
         context = multiprocessing.get_context("spawn")
         self._connections: list[Connection] = []
@@ -44,7 +53,7 @@ class WorkerPool:
         self.close = weakref.finalize(self, _end, self._connections, self._processes)
         for _ in arguments:
             ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs, build), daemon=True)
+            process = context.Process(target=_serve, args=(theirs, build), name=WORKER, daemon=True)
             self._connections.append(ours)
             process.start()
             self._processes.append(process)
@@ -71,7 +80,7 @@ class WorkerPool:
 
     def _exchange(self, messages: Sequence[Any]) -> list[Any]:
         """Send every message that is not None, then wait for as many answers."""
-        complete = False
+        complete, ended = False, False
         try:
             asked = [c for c, m in zip(self._connections, messages, strict=True) if m is not None]
             for connection, message in zip(self._connections, messages, strict=True):
@@ -80,19 +89,38 @@ class WorkerPool:
             received = {id(connection): connection.recv() for connection in asked}
             complete = True
         except (EOFError, OSError):
-            raise WorkerError(
-                "a process of the environments ended by itself; what it printed stands above"
-            ) from None
+            ended = True
         finally:
             if not complete:
                 # an answer that is still under way would be taken for that to the next call
                 self.close()
+        if ended:
+            raise WorkerError(self._why_ended())
         answers = [received.get(id(c), (True, None)) for c in self._connections]
         for succeeded, answer in answers:
             if not succeeded:
                 self.close()
                 raise answer
         return [answer for _, answer in answers]
+
+    def _why_ended(self) -> str:
+        if any(process.exitcode == UNGUARDED for process in self._processes):
+            return (
+                "the processes of the environments import the script, which builds environments "
+                'as it is imported; put this under `if __name__ == "__main__":`'
+            )
+        return "a process of the environments ended by itself; what it printed stands above"
+
+
+def _end_if_importing_main() -> None:
+    """End a process of a pool that is about to build a pool before it has begun to serve.
+
+    It is importing the script that it was started from; what is the matter, its parent says once.
+    """
+    process = multiprocessing.current_process()
+    # what multiprocessing asks itself, before it raises an error of a dozen lines
+    if process.name == WORKER and getattr(process, "_inheriting", False):
+        sys.exit(UNGUARDED)
 
 
 def _serve(connection: Connection, build: Callable[..., Any]) -> None:
