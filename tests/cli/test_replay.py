@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from teleop.record import record
 from trirl_robot.cli.eval import command as evaluate
+from trirl_robot.cli.main import main
 from trirl_robot.cli.replay import command as replay
 from trirl_robot.demos.dataset import read_demonstration
 from trirl_robot.errors import ConfigError, DatasetError
@@ -110,6 +111,15 @@ def test_an_episode_with_another_outcome_is_told(evaluation, tmp_path):
         (None, "no such file"),
         ("{", "expected a file that 'trirl eval --json' wrote"),
         ('{"presets": 3}', "expected a file that 'trirl eval --json' wrote"),
+        ('{"presets": {}}', "expected a file that 'trirl eval --json' wrote"),
+        ('{"presets": {"light": {}}}', "expected a file that 'trirl eval --json' wrote"),
+        ('{"presets": {"light": {"episodes": []}}}', "expected a file that"),
+        ('{"presets": {"light": {"episodes": [1]}}}', "expected a file that"),
+        ('{"presets": {"light": {"episodes": {"0": 1}}}}', "expected a file that"),
+        (
+            '{"presets": {"none": {"origin": 1, "episodes": [{"key": {}, "actions": {}}]}}}',
+            "none: holds no records to replay",
+        ),
         ('{"presets": {"none": {"episodes": [{}]}}}', "none: holds no records to replay"),
     ],
 )
@@ -119,6 +129,41 @@ def test_a_file_without_records_is_refused_in_one_sentence(content, message, tmp
         path.write_text(content)
     with pytest.raises(ConfigError, match=message):
         run(replay, path)
+
+
+def without(name):
+    def change(episode):
+        del episode[name]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda e: e.update(actions={"shape": [0, 6], "float64": ""}), "has no actions"),
+        (lambda e: e.update(actions={"shape": [0], "float64": ""}), "has no actions"),
+        (lambda e: e.update(actions={"shape": [1], "float64": "AAAAAAAAAAA="}), "shape (1,)"),
+        (lambda e: e.update(actions=3), "expected 'shape'"),
+        (lambda e: e.update(key=3), "key"),
+        (without("key"), "holds no records to replay"),
+        (without("return"), "episode 1 has no 'return' to compare with"),
+        (without("success"), "episode 1 has no 'success' to compare with"),
+    ],
+)
+def test_a_record_that_is_not_whole_is_refused_in_one_sentence(
+    change, message, evaluation, tmp_path
+):
+    document = json.loads(evaluation.read_text())
+    document["presets"] = {"none": document["presets"]["none"]}
+    change(document["presets"]["none"]["episodes"][1])
+    path = tmp_path / "changed.json"
+    path.write_text(json.dumps(document))
+    result = CliRunner().invoke(main, ["replay", str(path), "--episode", "1"])
+    assert result.exit_code == 2, result.output
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+    assert message in result.stderr
 
 
 def test_unknown_episodes_are_refused(evaluation, demonstrations):

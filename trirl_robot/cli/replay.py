@@ -93,8 +93,7 @@ def _demonstration_again(file: Path, name: str) -> Outcome:
 def _evaluated(file: Path, episode: int | None) -> list[Job]:
     jobs: list[Job] = []
     for preset, plain in _presets(file).items():
-        count = len(plain["episodes"])
-        numbers = range(count) if episode is None else [episode]
+        numbers = range(len(plain["episodes"])) if episode is None else [episode]
         jobs += [partial(_episode_again, f"{file}: {preset}", preset, plain, n) for n in numbers]
     return jobs
 
@@ -102,6 +101,12 @@ def _evaluated(file: Path, episode: int | None) -> list[Job]:
 def _episode_again(where: str, preset: str, plain: dict[str, Any], number: int) -> Outcome:
     """Replay an episode of an evaluation: return and success are compared."""
     record, before = record_from_plain(plain, number, where), plain["episodes"][number]
+    for name in ("return", "success"):
+        if name not in before:
+            raise ConfigError(
+                f"{where}: episode {number} has no '{name}' to compare with; expected a file that "
+                "'trirl eval --json' wrote"
+            )
     again = replay(record)
     total, success = float(np.cumsum(again.reward)[-1]), bool(again.success[-1])
     difference = ""
@@ -116,8 +121,20 @@ def _presets(file: Path) -> dict[str, dict[str, Any]]:
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
         presets = {str(name): dict(plain) for name, plain in document["presets"].items()}
+        sound = bool(presets) and all(map(_holds_episodes, presets.values()))
     except FileNotFoundError:
         raise ConfigError(f"{file}: no such file") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise ConfigError(f"{file}: expected a file that 'trirl eval --json' wrote") from None
+        sound = False
+    if not sound:
+        raise ConfigError(f"{file}: expected a file that 'trirl eval --json' wrote")
     return presets
+
+
+def _holds_episodes(plain: dict[str, Any]) -> bool:
+    episodes = plain.get("episodes")
+    return (
+        isinstance(episodes, list)
+        and len(episodes) > 0
+        and all(isinstance(episode, dict) for episode in episodes)
+    )

@@ -49,7 +49,7 @@ def record_from_plain(plain: Mapping[str, Any], episode: int, where: str) -> Epi
         where: how messages name the place, such as the file.
 
     Raises:
-        ConfigError: there is no such episode, or no record of it.
+        ConfigError: there is no such episode, or no valid record of it.
     """
     episodes = plain.get("episodes", [])
     if not 0 <= episode < len(episodes):
@@ -57,15 +57,17 @@ def record_from_plain(plain: Mapping[str, Any], episode: int, where: str) -> Epi
             f"{where}: there is no episode {episode}, expected 0 to {len(episodes) - 1}"
         )
     found = episodes[episode]
-    if "origin" not in plain or "actions" not in found:
+    if not isinstance(plain.get("origin"), Mapping) or not {"key", "actions"} <= found.keys():
         raise ConfigError(
             f"{where}: holds no records to replay; those of a task of ours that 'trirl eval --json'"
             " wrote do"
         )
     origin = {**plain["origin"], "key": found["key"]}
+    actions = actions_from_plain(found["actions"], f"{where}: episode {episode}")
+    if not actions.size:
+        raise ConfigError(f"{where}: episode {episode} has no actions, expected at least one step")
     return EpisodeRecord(
-        origin=from_mapping(EpisodeOrigin, origin, f"{where}: origin"),
-        actions=actions_from_plain(found["actions"], f"{where}: episode {episode}"),
+        origin=from_mapping(EpisodeOrigin, origin, f"{where}: origin"), actions=actions
     )
 
 
