@@ -105,6 +105,18 @@ def test_two_servers_have_different_tokens(opened):
     assert opened("0.0.0.0")[1].partition("=")[2] != opened("0.0.0.0")[1].partition("=")[2]
 
 
+def test_a_browser_keeps_the_cookies_of_two_servers_on_one_host(opened):
+    jar, ports = {}, []
+    for _ in range(2):
+        port, address = opened("0.0.0.0")
+        answer = get(port, "/?" + address.partition("?")[2])
+        name, _, value = answer[2]["Set-Cookie"].partition(";")[0].partition("=")
+        jar[name] = value  # by name: ports do not tell cookies apart
+        ports.append(port)
+    cookies = "; ".join(f"{name}={value}" for name, value in jar.items())
+    assert [get(port, Cookie=cookies)[0] for port in ports] == [200, 200]
+
+
 def test_a_port_that_is_taken_is_named(opened):
     port, _ = opened()
     with pytest.raises(ConfigError, match=rf"port {port} \(Address already in use\); choose"):
@@ -144,16 +156,17 @@ def test_the_server_says_nothing_itself(capfd):
 
 
 def test_rules_without_a_server():
-    free = Guard(token=None)
+    free = Guard(token=None, port=8080)
     assert free.refusal("/", PAGE) is None
     assert free.refusal("/", {"Host": "[::1]:8080"}) is None
     assert "does not say" in free.refusal("/", {**PAGE, "Upgrade": "websocket"})
     assert "loopback" in free.refusal("/", {})
-    locked = Guard(token="secret")
+    locked = Guard(token="secret", port=8080)
     host = {"Host": "robot.lan:8080"}
     assert locked.refusal("/?token=secret", host) is None
-    assert locked.refusal("/", {**host, "Cookie": "a=b; trirl_view=secret"}) is None
-    for headers in (host, {**host, "Cookie": "trirl_view=other"}, {**host, "Cookie": "\x00;;="}):
+    assert locked.refusal("/", {**host, "Cookie": "a=b; trirl_view_8080=secret"}) is None
+    wrong = ("trirl_view_8080=other", "trirl_view_8081=secret", "\x00;;=")
+    for headers in (host, *({**host, "Cookie": cookie} for cookie in wrong)):
         assert "token" in locked.refusal("/?token=Secret", headers)
 
 

@@ -52,11 +52,16 @@ class Guard:
 
     token: str | None
     """What a request must show; None lets everybody in who asks for a loopback address."""
+    port: int
+    """Port that is listened on."""
 
     @property
     def cookie(self) -> str:
-        """Name of the cookie that carries the token."""
-        return "trirl_view"
+        """Name of the cookie that carries the token.
+
+        Browsers keep cookies by host: servers on several ports would overwrite each other's.
+        """
+        return f"trirl_view_{self.port}"
 
     def refusal(self, target: str, headers: Mapping[str, str]) -> str | None:
         """Return why a request is refused, or None to answer it.
@@ -109,7 +114,10 @@ def open_server(host: str, port: int, title: str) -> tuple[viser.ViserServer, st
         ConfigError: the address cannot be listened on, or viser's server cannot be guarded.
     """
     listening = _listen(host, port)
-    guard = Guard(token=None if is_loopback(host) else secrets.token_urlsafe(16))
+    guard = Guard(
+        token=None if is_loopback(host) else secrets.token_urlsafe(16),
+        port=listening.getsockname()[1],
+    )
     # viser announces itself, whatever it is told
     with _guarded_handshake(guard, listening), contextlib.redirect_stdout(io.StringIO()):
         server = viser.ViserServer(host=host, port=port, label=title, verbose=False)
