@@ -24,7 +24,6 @@ from trirl_robot.sim.robot_config import GripperConfig
 from trirl_robot.sim.robot_sources import compile_spec
 from trirl_robot.sim.robot_spec import robot_spec
 from trirl_robot.sim.robots import RobotConfig, check_names
-from trirl_robot.sim.simulation import add_command_history
 
 PREFIX = "robot/"
 """Prefix of the robot's elements in the scene."""
@@ -52,7 +51,6 @@ def scene_spec(robot: RobotConfig) -> mujoco.MjSpec:
     for name in (n for n in dir(arm.option) if not n.startswith("_")):
         setattr(arm.option, name, getattr(scene.option, name))
     scene.attach(arm, prefix=PREFIX, frame=scene.worldbody.add_frame())
-    add_command_history(scene)
     return scene
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import mujoco
 import numpy as np
 from mujoco.batch import Batch, SimulationError
 from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
 Ids = NDArray[np.intp]
@@ -40,7 +46,6 @@ class Simulation:
             num_envs: number of simulations N.
             nthread: threads to step on; 0 for all cores. Results do not depend on it.
         """
-        _quieten_engine()
         self.model = model
         self.num_envs = num_envs
         self.batch = Batch(model, num_envs, nthread)
@@ -52,6 +57,7 @@ class Simulation:
         self._history_template, places = _history_layout(model)
         self._history_places = np.array([p for row in places.values() for p in row], dtype=np.intp)
         self._history_actuators = np.repeat(list(places), [len(row) for row in places.values()])
+        self._reported: set[int] = set()
         self.batch.reset(stage=NO_STAGE)
         self._initial = np.array(self.batch.state[0])
 
@@ -80,15 +86,30 @@ class Simulation:
             Which simulations diverged, shape (N,); their state is not to be used.
         """
         failed = np.zeros(self.num_envs, dtype=np.bool_)
-        try:
-            self.batch.step(nstep=physics_steps, stage=stage)
-        except SimulationError as error:
-            failed[error.ids] = True
+        with _quiet_engine():
+            try:
+                self.batch.step(nstep=physics_steps, stage=stage)
+            except SimulationError as error:
+                failed[error.ids] = True
         # MuJoCo resets a diverged simulation by itself and only counts a warning
-        failed |= self.batch.warning[:, _DIVERGED, 1].any(axis=1)
-        if failed.any():
-            self.batch.warning[failed] = 0
+        counts = self.batch.warning[:, :, 1]
+        if counts.any():
+            failed |= counts[:, _DIVERGED].any(axis=1)
+            self._report(counts)
+            self.batch.warning[:] = 0
         return failed
+
+    def _report(self, counts: NDArray[np.int32]) -> None:
+        """Log what else the engine warns of, once for each kind; `counts` is (N, kinds)."""
+        for kind in np.flatnonzero(counts.any(axis=0)):
+            if kind in _DIVERGED or kind in self._reported:
+                continue
+            self._reported.add(int(kind))
+            logger.warning(
+                "MuJoCo warns of %s in simulation %d, and maybe in others later",
+                mujoco.mjtWarning(int(kind)).name,
+                int(np.argmax(counts[:, kind] > 0)),
+            )
 
     def state_vector(self, sim: int) -> Array:
         """Return [time, qpos, qvel] of one simulation."""
@@ -104,11 +125,17 @@ class Simulation:
         self.batch.warning[:] = 0
 
 
-def _quieten_engine() -> None:
-    """Keep the engine's own notes of divergence off console and disk: it is reported by name."""
+@contextmanager
+def _quiet_engine() -> Iterator[None]:
+    """Keep the engine's own notes off console and disk: what it counts is reported here."""
     config = mujoco.MjLogConfig.get()
-    if config.logto_console or config.logto_file:
-        config.logto_console = config.logto_file = False
+    before = config.logto_console, config.logto_file
+    config.logto_console = config.logto_file = False
+    config.set()
+    try:
+        yield
+    finally:
+        config.logto_console, config.logto_file = before
         config.set()
 
 
