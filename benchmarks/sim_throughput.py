@@ -9,32 +9,30 @@ Every ratio is measured in one run, its two sides in turn; figures are medians, 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import io
-import json
 import logging
-import os
+import operator
 import statistics
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import psutil
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from sim_peers import PEERS, peer_rates
 from sim_ratio import RatioMeasurement
+from sim_workers import LEAK_ENVS, in_fresh_process
 
 from trirl_robot.evaluation.results import Figure, machine, write_results
 from trirl_robot.sim.env import make_batch
 
 RATIO_TASKS = ("so101-reach", "so101-lift", "half-cheetah", "ant")
 SCALES = (16, 64, 256, 1024, 4096)
+QUICK_SCALES = (16, 256, 1024)
 THREADS = (1, 2, 4)
+COMPARISONS = {">=": operator.ge, "<=": operator.le, "==": operator.eq}
+"""What a goal may ask for."""
 CONSOLE = Console()
 
 
@@ -49,11 +47,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="threads of every peer [2]")
     parser.add_argument("--repeats", type=int, help="measurements behind a median [5; quick: 2]")
     parser.add_argument("--only", choices=list(SECTIONS), nargs="+", help="measure these alone")
-    parser.add_argument("--worker", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.worker:
-        print(json.dumps(WORKERS[arguments.worker.split()[0]](*arguments.worker.split()[1:])))
-        return
     if arguments.repeats is None:
         arguments.repeats = 2 if arguments.quick else 5
     figures: list[Figure] = []
@@ -69,7 +63,11 @@ def main() -> None:
 
 
 def _ratios(arguments: argparse.Namespace) -> list[Figure]:
-    """Return our speed over that of the same engine calls, task by task."""
+    """Return our speed over that of the same engine calls, task by task.
+
+    `batch` is our batch stepped alone, `plain_batch` one in which nothing is randomised and nothing
+    copied out; `sim_ratio` says what either contains.
+    """
     figures = []
     for task in RATIO_TASKS:
         measurement = RatioMeasurement(
@@ -79,19 +77,31 @@ def _ratios(arguments: argparse.Namespace) -> list[Figure]:
         name = f"sim/{task}"
         figures.append(_median(f"{name}/steps", [t.env for t in taken], "steps/s"))
         figures.append(_median(f"{name}/batch_steps", [t.batch for t in taken], "steps/s"))
-        ratios = [t.ratio for t in taken]
+        figures.append(_median(f"{name}/plain_batch_steps", [t.plain for t in taken], "steps/s"))
+        ratios = [t.env / t.batch for t in taken]
         figures.append(_median(f"{name}/ratio_to_batch", ratios, "ratio", ">= 0.90"))
+        ratios = [t.env / t.plain for t in taken]
+        figures.append(_median(f"{name}/ratio_to_plain_batch", ratios, "ratio"))
     return figures
 
 
 def _peers(arguments: argparse.Namespace) -> list[Figure]:
-    """Return HalfCheetah's rates, and ours over each peer's."""
+    """Return HalfCheetah's rates, and ours over each peer's, with as many as suit each best."""
     seconds = 0.5 if arguments.quick else 3.0
-    rates = peer_rates(arguments.threads, arguments.repeats, seconds)
+    rates, counts = peer_rates(arguments.threads, arguments.repeats, seconds)
     ours, figures = rates["trirl-robot"], []
     for peer in PEERS:
         name = peer.name.split()[-1]
-        rate = rates[peer.name]
+        rate, count = rates[peer.name], counts[peer.name]
+        tried = len(peer.num_envs)
+        figures.append(
+            Figure(
+                name=f"sim/half-cheetah/{name}/side_by_side",
+                value=count,
+                unit="environments",
+                n=tried,
+            )
+        )
         figures.append(_median(f"sim/half-cheetah/{name}/steps", rate, "steps/s"))
         if peer.goal is not None:
             times = [a / b for a, b in zip(ours, rate, strict=True)]
@@ -101,22 +111,41 @@ def _peers(arguments: argparse.Namespace) -> list[Figure]:
 
 
 def _scaling(arguments: argparse.Namespace) -> list[Figure]:
-    """Return rate and memory by the number of simulations, each in a fresh process."""
+    """Return rate and memory by the number of simulations, each in a fresh process.
+
+    Memory is a straight line through the smallest and the largest number: what each simulation
+    adds, and what is there whatever their number.
+    """
     figures = []
+    counts = QUICK_SCALES if arguments.quick else SCALES
     for task in ("so101-reach", "half-cheetah"):
-        for count in SCALES[:3] if arguments.quick else SCALES:
-            found = _worker("scale", task, count, arguments.threads, arguments.repeats)
-            name = f"sim/{task}/{count}"
-            figures.append(_median(f"{name}/steps", found["rates"], "steps/s"))
-            figures.append(Figure(name=f"{name}/memory", value=found["kib"], unit="KiB/simulation"))
+        taken = []
+        for count in counts:
+            found = in_fresh_process("scale", task, count, arguments.threads, arguments.repeats)
+            figures.append(_median(f"sim/{task}/{count}/steps", found["rates"], "steps/s"))
+            taken.append(found["bytes"])
+        each = (taken[-1] - taken[0]) / (counts[-1] - counts[0])
+        fixed = taken[0] - each * counts[0]
+        figures += [
+            Figure(name=f"sim/{task}/memory", value=each / 2**10, unit="KiB/simulation", n=2),
+            Figure(name=f"sim/{task}/memory_fixed", value=fixed / 2**20, unit="MiB", n=2),
+        ]
     return figures
 
 
 def _leak(arguments: argparse.Namespace) -> list[Figure]:
-    """Return peak memory of the last tenth of a long run over that of its first tenth."""
+    """Return how memory grows in a long run.
+
+    Its steps are control steps, those of all simulations added up; peaks are sampled, every eighth
+    step of the batch.
+    """
     steps = 50_000 if arguments.quick else 1_000_000
-    found = _worker("leak", "so101-reach", steps, arguments.threads)
-    return [Figure(name="sim/memory_last_to_first", value=found, unit="ratio", goal="<= 1.01")]
+    found = in_fresh_process("leak", "so101-reach", steps, arguments.threads)
+    name = (
+        f"sim/so101-reach/{LEAK_ENVS}/sampled_peak_memory_last_to_first_tenth"
+        f"/{steps}_control_steps_of_all_simulations"
+    )
+    return [Figure(name=name, value=found, unit="ratio", goal="<= 1.01")]
 
 
 def _determinism(arguments: argparse.Namespace) -> list[Figure]:
@@ -124,10 +153,11 @@ def _determinism(arguments: argparse.Namespace) -> list[Figure]:
     steps = 100 if arguments.quick else 400
     figures = []
     for task in RATIO_TASKS:
-        digests = {_worker("digest", task, steps, threads) for threads in (*THREADS, THREADS[0])}
+        runs = (*THREADS, THREADS[0])
+        digests = {in_fresh_process("digest", task, steps, threads) for threads in runs}
         name = f"sim/{task}/trajectories_by_threads"
         figures.append(
-            Figure(name=name, value=len(digests), unit="different", goal="<= 1", n=len(THREADS) + 1)
+            Figure(name=name, value=len(digests), unit="different", goal="== 1", n=len(runs))
         )
     return figures
 
@@ -155,13 +185,13 @@ def _divergence(arguments: argparse.Namespace) -> list[Figure]:
     noticed[7] = False
     named = "simulation 7 diverged" in log.getvalue() and "body_mass/" in log.getvalue()
     return [
-        Figure(name="sim/diverged", value=broken.num_diverged, unit="simulations", goal="<= 1"),
-        Figure(name="sim/diverged_and_named", value=int(named), unit="lines", goal=">= 1"),
+        Figure(name="sim/diverged", value=broken.num_diverged, unit="simulations", goal="== 1"),
+        Figure(name="sim/diverged_and_named", value=int(named), unit="lines", goal="== 1"),
         Figure(
             name="sim/others_that_noticed",
             value=int(noticed.sum()),
             unit="simulations",
-            goal="<= 0",
+            goal="== 0",
         ),
     ]
 
@@ -174,72 +204,6 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
     "determinism": _determinism,
     "divergence": _divergence,
 }
-
-
-def _worker(*arguments: object) -> object:
-    """Run one of `WORKERS` in a fresh process; return what it measured."""
-    line = " ".join(str(argument) for argument in arguments)
-    done = subprocess.run(
-        [sys.executable, __file__, "--worker", line], check=True, capture_output=True, text=True
-    )
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def _scale(task: str, count: str, threads: str, repeats: str) -> dict[str, object]:
-    before = _resident()
-    env = make_batch(
-        task, num_envs=int(count), randomisation="strong", seed=0, nthread=int(threads)
-    )
-    env.reset()
-    env.stagger()
-    generator = np.random.default_rng(0)
-    actions = generator.uniform(-1.0, 1.0, (8, env.num_envs, env.contract.action_size))
-    steps = max(8, 16384 // env.num_envs)
-    rates = []
-    for repeat in range(int(repeats) + 1):
-        start = time.perf_counter()
-        for step in range(steps):
-            env.step(actions[step % len(actions)])
-        if repeat:
-            rates.append(steps * env.num_envs / (time.perf_counter() - start))
-    return {"rates": rates, "kib": (_resident() - before) / 1024 / env.num_envs}
-
-
-def _grown(task: str, steps: str, threads: str) -> float:
-    env = make_batch(task, num_envs=256, randomisation="strong", seed=0, nthread=int(threads))
-    env.reset()
-    env.stagger()
-    generator = np.random.default_rng(0)
-    actions = generator.uniform(-1.0, 1.0, (16, 256, env.contract.action_size))
-    tenths = []
-    count = int(steps) // 256
-    for tenth in range(10):
-        peak = 0
-        for step in range(tenth * count // 10, (tenth + 1) * count // 10):
-            env.step(actions[step % len(actions)])
-            if step % 8 == 0:
-                peak = max(peak, _resident())
-        tenths.append(peak)
-    return tenths[-1] / tenths[0]
-
-
-def _digest(task: str, steps: str, threads: str) -> str:
-    env = make_batch(task, num_envs=32, randomisation="strong", seed=3, nthread=int(threads))
-    digest = hashlib.sha256(env.reset().tobytes())
-    generator = np.random.default_rng(0)
-    for _ in range(int(steps)):
-        step = env.step(generator.uniform(-1.0, 1.0, (32, env.contract.action_size)))
-        for array in (step.observation, step.final_observation, step.reward, step.done):
-            digest.update(array.tobytes())
-    return digest.hexdigest()
-
-
-WORKERS: dict[str, Callable[..., object]] = {"scale": _scale, "leak": _grown, "digest": _digest}
-
-
-def _resident() -> int:
-    """Return the memory of this process that is not shared [bytes]."""
-    return int(psutil.Process(os.getpid()).memory_full_info().uss)
 
 
 def _median(name: str, values: Sequence[float], unit: str, goal: str | None = None) -> Figure:
@@ -257,8 +221,9 @@ def _table(figures: list[Figure]) -> Table:
     about = machine()
     title = f"Simulation on {about['cores']} cores of {about['cpu']}"
     table = Table(title=title)
-    for name in ("figure", "median", "range", "unit", "goal", "met"):
-        table.add_column(name, justify="left" if name in ("figure", "unit") else "right")
+    table.add_column("figure", overflow="fold")
+    for name in ("median", "range", "unit", "goal", "met"):
+        table.add_column(name, justify="left" if name == "unit" else "right")
     for figure in figures:
         spread = "" if figure.spread is None else " - ".join(map(_shown, figure.spread))
         met = "" if figure.goal is None else "yes" if _met(figure) else "[red]no"
@@ -271,7 +236,7 @@ def _table(figures: list[Figure]) -> Table:
 def _met(figure: Figure) -> bool:
     assert figure.goal is not None
     sign, bound = figure.goal.split()
-    return figure.value >= float(bound) if sign == ">=" else figure.value <= float(bound)
+    return bool(COMPARISONS[sign](figure.value, float(bound)))
 
 
 def _shown(value: float) -> str:
