@@ -13,7 +13,7 @@ from trirl_robot.errors import ConfigError
 from trirl_robot.sim.episode_random import EpisodeKey, EpisodeRandom, Purpose
 from trirl_robot.sim.foreign.config import DmControlConfig
 from trirl_robot.sim.foreign.env import DmControlEnv
-from trirl_robot.sim.interface import Environments, Step
+from trirl_robot.sim.interface import Environments, Step, staggered_ages
 from trirl_robot.sim.randomisation.config import RandomisationConfig, load_randomisation
 from trirl_robot.sim.randomisation.events import Event
 from trirl_robot.sim.tasks.registry import OurTaskConfig, TaskConfig, build_task, load_task
@@ -127,8 +127,7 @@ class BatchEnv:
         With episodes in phase, a discriminator can learn the clock instead of the behaviour. Only
         the time that is left to them changes.
         """
-        ages = np.linspace(0, self.max_episode_steps, self.num_envs, endpoint=False)
-        self.elapsed_steps[:] = ages.astype(np.int64)
+        self.elapsed_steps[:] = staggered_ages(self.num_envs, self.max_episode_steps)
 
     def step(self, action: Array) -> Step:
         """Advance every environment by one control period.

@@ -17,7 +17,7 @@ from trirl_robot.sim.episode_random import EpisodeKey, EpisodeRandom, Purpose
 from trirl_robot.sim.foreign.config import DmControlConfig
 from trirl_robot.sim.foreign.messages import contract_of
 from trirl_robot.sim.foreign.pool import WorkerPool
-from trirl_robot.sim.interface import Step
+from trirl_robot.sim.interface import Step, staggered_ages
 from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.randomisation.events import Event
 
@@ -137,8 +137,7 @@ class DmControlEnv:
 
     def stagger(self) -> None:
         """Spread the episodes' ages evenly, so that environments do not end together."""
-        ages = np.linspace(0, self.max_episode_steps, self.num_envs, endpoint=False)
-        self.elapsed_steps[:] = ages.astype(np.int64)
+        self.elapsed_steps[:] = staggered_ages(self.num_envs, self.max_episode_steps)
 
     def step(self, action: Array) -> Step:
         """Advance every environment by one control period.
