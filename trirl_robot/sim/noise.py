@@ -10,7 +10,7 @@ from trirl_robot.sim.episode_random import EpisodeRandom, Stream
 Ids = NDArray[np.intp]
 Steps = NDArray[np.int64]
 
-BLOCK = 64
+BLOCK = 128
 """Steps drawn at a time."""
 
 

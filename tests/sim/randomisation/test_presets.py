@@ -126,7 +126,7 @@ def test_strong_draws_most_kinds_of_quantity():
     quantities = {term.quantity for term in load_randomisation("strong").terms}
     light = {term.quantity for term in load_randomisation("light").terms}
     assert len(quantities) >= 20
-    assert light - quantities == {"command_latency_s"}  # in control steps, for every task
+    assert light <= quantities
     assert {term.when for term in load_randomisation("strong").terms} == {"episode", "interval"}
 
 

@@ -19,6 +19,9 @@ Steps = NDArray[np.int64]
 
 NEVER = int(np.iinfo(np.int64).max)
 
+CHUNK = 16
+"""Events of a term that are drawn ahead at a time: most of a draw's time is to find its place."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
@@ -58,6 +61,7 @@ class Events:
         self._next = np.full(shape, NEVER)
         self._end = np.full(shape, NEVER)
         self._count = np.zeros(shape, dtype=np.int64)
+        self._ahead = [np.zeros((len(values), CHUNK, 1 + s.draws)) for s in self._samplers]
 
     def start(self, ids: Ids) -> None:
         """Plan the first events of the episodes that begin in `ids`; until then nothing acts."""
@@ -97,37 +101,44 @@ class Events:
         for row, first in enumerate(self._gap(slice(None), uniform)[0]):
             step, count = int(first), 0
             while step < steps:
+                uniform = self._uniform(row, ids, np.array([count]))[:, count % CHUNK]
+                yield step, self._terms[row], self._samplers[row](uniform[:, 1:])[0]
+                step += int(self._gap(row, uniform[:, 0])[0])
                 count += 1
-                values, gaps = self._event(row, ids, np.array([count]))
-                yield step, self._terms[row], values[0]
-                step += int(gaps[0])
 
     def get_state(self) -> dict[str, Any]:
         """Return a copy of the plan."""
         return {"next": self._next.copy(), "end": self._end.copy(), "count": self._count.copy()}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Restore what `get_state` returned."""
+        """Restore what `get_state` returned; the random numbers are restored before."""
         self._next[:], self._end[:], self._count[:] = state["next"], state["end"], state["count"]
+        for row, count in enumerate(self._count):
+            under_way = np.flatnonzero(count % CHUNK)
+            self._ahead[row][under_way] = self._uniform(row, under_way, count[under_way])
 
     def _draw(self, row: int, envs: Ids, steps: Steps) -> None:
         if not len(envs):
             return
-        self._count[row, envs] += 1
-        values, gap = self._event(row, envs, self._count[row, envs])
-        self._values[envs, self._terms[row].columns] = values
-        self._next[row, envs] = steps[envs] + gap
+        count, ahead = self._count[row], self._ahead[row]
+        place = count[envs] % CHUNK
+        used_up = envs[place == 0]
+        ahead[used_up] = self._uniform(row, used_up, count[used_up])
+        uniform = ahead[envs, place]
+        count[envs] += 1
+        self._values[envs, self._terms[row].columns] = self._samplers[row](uniform[:, 1:])
+        self._next[row, envs] = steps[envs] + self._gap(row, uniform[:, 0])
         duration = self._duration[row]
         if duration is not None:
             self._end[row, envs] = steps[envs] + duration
 
-    def _event(self, row: int, envs: Ids, count: Steps) -> tuple[Array, Steps]:
-        """Return values (n, values) of the `count`-th events of a term, and steps to the next."""
-        sampler = self._samplers[row]
+    def _uniform(self, row: int, envs: Ids, count: Steps) -> Array:
+        """Return what the chunks of the `count`-th events are drawn from, (n, CHUNK, 1 + draws)."""
+        width = 1 + self._samplers[row].draws
         # blocks of one term's events lie apart from those of the next, and from the first gaps
-        block = ((row + 1) << 32) + count
-        uniform = self._random.uniform(envs, Stream.INTERVAL, 1 + sampler.draws, block)
-        return sampler(uniform[:, 1:]), self._gap(row, uniform[:, 0])
+        block = ((row + 1) << 32) + count // CHUNK
+        uniform = self._random.uniform(envs, Stream.INTERVAL, CHUNK * width, block)
+        return uniform.reshape(len(envs), CHUNK, width)
 
     def _gap(self, rows: int | slice, uniform: Array) -> Steps:
         gap = self._shortest[rows] + self._spread[rows] * uniform

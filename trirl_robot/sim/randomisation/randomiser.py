@@ -110,6 +110,10 @@ class Randomiser:
         columns = [t.index[0] for t in self._terms if t.quantity.field == name]
         return np.unique(np.concatenate([np.empty(0, np.intp), *columns]))
 
+    def changes(self, name: str) -> bool:
+        """Return whether a field may be written again within an episode."""
+        return name in self._changing.names
+
     @property
     def terms(self) -> tuple[BoundTerm, ...]:
         """The terms that act in this model, in the order in which they are written."""
