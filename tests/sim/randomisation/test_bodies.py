@@ -171,6 +171,17 @@ def test_the_hand_can_be_pushed():
     np.testing.assert_allclose(force, [0, 0, 0.5, 0, 0, 0])
 
 
+@pytest.mark.parametrize("mounted_on", ["hand", "brick"])
+def test_a_body_that_is_called_hand_is_pushed_once(mounted_on):
+    bodies = BRICK + BRICK.replace('name="brick', 'name="hand')
+    push = uniform("push", 1.0, 2.0, where=("hand.*",))
+    small = world(WEIGHTLESS, bodies, push, hand=mounted_on)
+    assert list(small.drawn) == ["push/hand.x", "push/hand.y", "push/hand.z"]
+    force = small.simulation.batch.bind("xfrc_applied")[0, small.model.body("hand").id, :3]
+    mass = small.model.body_mass.sum()
+    np.testing.assert_allclose(force / mass, list(small.drawn.values()))
+
+
 def test_forces_are_gone_where_a_new_episode_has_none():
     push = uniform(
         "body_force", 5.0, 5.0, when="interval", interval_s=(0.002, 0.002), where=("brick.x",)

@@ -238,3 +238,10 @@ def test_moments_that_a_body_can_have_are_accepted(factor):
     inertia = small.drawn_model().body("ball").inertia
     assert inertia.max() <= inertia.sum() - inertia.max()
     assert np.isfinite(small.step(5).qpos).all()
+
+
+def test_objects_that_go_by_the_same_name_are_refused():
+    """Names of a robot's bodies lose their prefix."""
+    twins = MODEL.replace('name="ball" pos', 'name="robot/upper" pos')
+    with pytest.raises(ConfigError, match="2 numbers are called body_mass/upper, expected a name"):
+        world("", twins, constant("body_mass", 1.1, where=("upper",)))

@@ -98,6 +98,9 @@ def place_values(terms: Sequence[BoundTerm], num_envs: int) -> Array:
 
     Returns:
         The values of all terms, (N, V), at first 0.
+
+    Raises:
+        ConfigError: objects of the model that go by the same name.
     """
     values = np.zeros((num_envs, sum(len(term.targets) for term in terms)))
     seen: Counter[str] = Counter()
@@ -108,6 +111,12 @@ def place_values(terms: Sequence[BoundTerm], num_envs: int) -> Array:
         start = term.columns.stop
         seen.update(term.names)
         term.names = [n if seen[n] == 1 else f"{n}#{seen[n]}" for n in term.names]
+    name, count = next(iter(Counter(n for t in terms for n in t.names).most_common(1)), ("", 0))
+    if count > 1:
+        raise ConfigError(
+            f"randomisation: {count} numbers are called {name.partition('#')[0]}, expected "
+            "a name of its own for each object of the model; rename one there"
+        )
     return values
 
 

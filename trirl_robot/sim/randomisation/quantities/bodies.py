@@ -38,7 +38,8 @@ def payload(subject: Subject) -> list[Target]:
 def pushed(subject: Subject) -> list[Target]:
     """Return the bodies and the hand; a force of one unit accelerates the whole by 1 m/s²."""
     found = bodies(subject)
-    if subject.hand:
+    # a body that is itself called hand already goes by that name
+    if subject.hand and all(name != "hand" for name, *_ in found):
         found.append(Target("hand", (subject.model.body(subject.hand).id,)))
     mass = moving_mass(subject)
     return [Target(name, place, mass) for name, place, _ in found]
