@@ -159,3 +159,9 @@ def test_the_wind_blows_against_the_running_direction(environments):
     mass = env.task.simulation.model.body_mass.sum()
     assert (force[:, 0] < -0.02 * 9.81 * mass).all()
     assert (force[:, 0] > -0.1 * 9.81 * mass).all()
+
+
+def test_wind_does_not_take_swimmer_out_of_its_water(environments):
+    density = values(environments("swimmer", "windy"), "opt.density")
+    assert (density >= environments("swimmer", "none").task.simulation.model.opt.density).all()
+    assert (values(environments("half-cheetah", "windy"), "opt.density") == 1.2).all()
