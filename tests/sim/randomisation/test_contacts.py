@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
-from dynamics_world import constant, world
+from dynamics_world import World, constant, world
+
+from trirl_robot.errors import ConfigError
 
 G = 9.81
 
@@ -113,6 +115,27 @@ def test_contacts_given_by_stiffness_have_no_time_constant():
         "solref" in name
         for name in world("", WEIGHT.format('solref="-1000 -10"'), term, other).drawn
     )
+    # a factor of a stiffness is not one of a time
+    with pytest.raises(ConfigError, match="nothing that it belongs to"):
+        world("", WEIGHT.format('solref="-1000 -10"'), constant(term.quantity, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("operation", "value"), [("scale", 0.09), ("set", 0.0018), ("add", -0.0182)]
+)
+def test_time_constants_that_mujoco_would_clamp_are_refused(operation, value):
+    term = constant("geom_solref_time_constant", value, operation=operation)
+    message = r"time_constant/floor could be drawn down to 0.0018 s, expected at least 0.002 s"
+    with pytest.raises(ConfigError, match=message):
+        sinking(term)
+    # without the safeguard nothing is clamped
+    unsafe = f'<option timestep="0.001"><flag refsafe="disable"/></option>{WEIGHT.format("")}'
+    World(f"<mujoco>{unsafe}</mujoco>", term)
+
+
+def test_the_least_time_constant_that_physics_resolves_may_be_drawn():
+    sunk = sinking(constant("geom_solref_time_constant", 0.1))
+    np.testing.assert_allclose(sunk, depth(0.9, 0.002, 1.0), rtol=1e-3)
 
 
 # sizes

@@ -36,6 +36,7 @@ def check_terms(terms: Sequence[BoundTerm], model: mujoco.MjModel) -> None:
         low, high = reached[field]
         low[term.index], high[term.index] = _range(term, low[term.index], high[term.index])
         _check_range(term, low[term.index], high[term.index])
+        _check_time_constants(term, low[term.index], model)
     for field, first, second in _ORDERED:
         if field in reached:
             _check_order(reached[field], first, second, terms)
@@ -89,6 +90,23 @@ def _check_range(term: BoundTerm, low: Array, high: Array) -> None:
         f"{least:g} and {greatest:g} {quantity.unit}, expected {' and '.join(bounds)}; narrow the "
         "distribution (truncated_normal has limits)"
     )
+
+
+def _check_time_constants(term: BoundTerm, low: Array, model: mujoco.MjModel) -> None:
+    """Refuse contacts stiffer than the physics step allows: MuJoCo would clamp them silently."""
+    clamped = not model.opt.disableflags & mujoco.mjtDisableBit.mjDSBL_REFSAFE
+    if term.config.quantity != "geom_solref_time_constant" or not clamped:
+        return
+    least = 2.0 * model.opt.timestep
+    # rounding in a factor of 1 is no fault of the term
+    wrong = np.flatnonzero(low < least * (1.0 - 1e-9))
+    if len(wrong):
+        first = wrong[0]
+        raise ConfigError(
+            f"randomisation of {term.config.quantity}: {term.names[first]} could be drawn down to "
+            f"{low[first]:g} s, expected at least {least:g} s (twice the physics step, below which "
+            "MuJoCo clamps it); narrow the distribution, or leave the object out"
+        )
 
 
 def _check_order(
