@@ -5,11 +5,15 @@ import json
 
 import numpy as np
 import pytest
+import yaml
 
+from trirl_robot.config import CONFIGS
 from trirl_robot.demos.schema import Demonstration
 from trirl_robot.errors import ConfigError, ContractError, DatasetError
-from trirl_robot.sim.env import make_batch
+from trirl_robot.sim.env import BatchEnv, make_batch
+from trirl_robot.sim.randomisation.config import load_randomisation
 from trirl_robot.sim.record import EpisodeRecord, origin_of, record_of, replay
+from trirl_robot.sim.tasks.registry import load_task
 
 
 @dataclasses.dataclass
@@ -93,6 +97,37 @@ def test_a_record_of_another_contract_is_refused():
     origin = dataclasses.replace(origin_of(env, 0), contract_sha256="0" * 64)
     with pytest.raises(ContractError, match="'so101-reach' has changed since the episode was"):
         replay(EpisodeRecord(origin=origin, actions=np.zeros((1, 5))))
+
+
+def test_a_record_of_another_version_of_mujoco_is_refused():
+    env = make_batch("so101-reach", num_envs=1, randomisation="none")
+    env.reset()
+    origin = dataclasses.replace(origin_of(env, 0), mujoco_version="1.2.3")
+    with pytest.raises(ContractError, match=r"was recorded with MuJoCo 1\.2\.3, and this is"):
+        replay(EpisodeRecord(origin=origin, actions=np.zeros((1, 5))))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"gravity_compensation": False},
+        {"physics_timestep_s": 0.004},
+        {"collision": {}},
+        {"actuators": {"kind": "position", "stiffness": 30.0}},
+    ],
+)
+def test_a_record_of_a_robot_whose_file_has_changed_is_refused(change, tmp_path):
+    robot = yaml.safe_load((CONFIGS / "robots" / "so101.yaml").read_text(encoding="utf-8"))
+    path = tmp_path / "robot.yaml"
+    path.write_text(yaml.safe_dump(robot), encoding="utf-8")
+    task = dataclasses.replace(load_task("so101-reach"), robot=str(path))
+    env = BatchEnv(task, 1, randomisation=load_randomisation("none"), seed=0, nthread=1)
+    env.reset()
+    record = EpisodeRecord(origin=origin_of(env, 0), actions=np.zeros((1, 5)))
+    replay(record)
+    path.write_text(yaml.safe_dump({**robot, **change}), encoding="utf-8")
+    with pytest.raises(ContractError, match="the scene of task 'so101-reach' has changed since"):
+        replay(record)
 
 
 def test_actions_of_another_robot_are_refused():

@@ -7,10 +7,12 @@ neither the batch that it was part of, nor threads, nor its place there matter.
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,7 +41,11 @@ class EpisodeOrigin:
     key: EpisodeKey
     """What names its random numbers."""
     contract_sha256: str
-    """Hash of the contract, by which a robot's file that has changed since is noticed."""
+    """Hash of the contract, by which another observation or action is noticed."""
+    model_sha256: str
+    """Hash of scene and substeps, by which a robot's file that has changed since is noticed."""
+    mujoco_version: str
+    """Version of MuJoCo; another one may compute another episode."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -98,6 +104,8 @@ def origin_of(env: BatchEnv, sim: int) -> EpisodeOrigin:
         randomisation=env.randomisation,
         key=env.episode_key(sim),
         contract_sha256=env.contract.sha256,
+        model_sha256=_model_sha256(env),
+        mujoco_version=mujoco.__version__,
     )
 
 
@@ -105,7 +113,7 @@ def replay(record: EpisodeRecord) -> Replay:
     """Run an episode again, alone.
 
     Raises:
-        ContractError: robot or task have changed since the record was made.
+        ContractError: robot, task or MuJoCo's version have changed since the record was made.
         ConfigError: actions of another size than the task's.
     """
     origin = record.origin
@@ -117,12 +125,7 @@ def replay(record: EpisodeRecord) -> Replay:
         nthread=1,
         autoreset=False,
     )
-    if env.contract.sha256 != origin.contract_sha256:
-        raise ContractError(
-            f"task '{origin.task.name}' has changed since the episode was recorded: its contract's "
-            f"hash is {env.contract.sha256[:12]}, expected {origin.contract_sha256[:12]}; replay "
-            "it with the version and the robot's file of then"
-        )
+    _check_unchanged(origin, env)
     if record.actions.shape[1:] != (env.contract.action_size,):
         raise ConfigError(
             f"the record's actions have the shape {record.actions.shape}, expected "
@@ -193,6 +196,36 @@ def actions_from_plain(plain: Mapping[str, Any], where: str) -> Array:
         raise ConfigError(
             f"{where}: expected 'shape' and, in base64, 'float64' numbers for it ({error})"
         ) from None
+
+
+def _model_sha256(env: BatchEnv) -> str:
+    """Return the hash of what physics steps; the XML names meshes, so their sizes count too."""
+    model = env.task.simulation.model
+    numbers = (env.task.substeps, model.nmeshvert, model.nmeshface)
+    return hashlib.sha256(f"{numbers}\n{env.task.model_xml}".encode()).hexdigest()
+
+
+def _check_unchanged(origin: EpisodeOrigin, env: BatchEnv) -> None:
+    if env.contract.sha256 != origin.contract_sha256:
+        raise ContractError(
+            f"task '{origin.task.name}' has changed since the episode was recorded: its contract's "
+            f"hash is {env.contract.sha256[:12]}, expected {origin.contract_sha256[:12]}; replay "
+            "it with the version and the robot's file of then"
+        )
+    # a version may write the same scene otherwise, so it comes before the scene
+    if mujoco.__version__ != origin.mujoco_version:
+        raise ContractError(
+            f"the episode was recorded with MuJoCo {origin.mujoco_version}, and this is MuJoCo "
+            f"{mujoco.__version__}, which may compute another one; install the version of then"
+        )
+    found = _model_sha256(env)
+    if found != origin.model_sha256:
+        raise ContractError(
+            f"the scene of task '{origin.task.name}' has changed since the episode was recorded "
+            "(such as gains, masses, collisions, gravity compensation or the physics step): its "
+            f"hash is {found[:12]}, expected {origin.model_sha256[:12]}; replay it with "
+            "the version and the robot's file of then"
+        )
 
 
 def _without_none(plain: Any) -> Any:
