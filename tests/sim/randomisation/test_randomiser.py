@@ -1,10 +1,12 @@
 """Properties of draws, whatever is drawn: range, place, independence, composition."""
 
 import numpy as np
+import pytest
 from dynamics_world import World, constant, mjcf, uniform
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trirl_robot.errors import ConfigError
 from trirl_robot.sim.randomisation.config import RandomisationTerm
 
 CHAIN = """<worldbody><geom name="floor" type="plane" size="1 1 .1"/>
@@ -175,6 +177,27 @@ def test_quantities_that_share_a_field_act_in_their_order():
     np.testing.assert_allclose(
         drawn.body_inertia[2], ratio * model.body_inertia[2] * [1.01, 1.0, 1.0]
     )
+
+
+@pytest.mark.parametrize("optional", [False, True])
+@pytest.mark.parametrize("operation", ["set", "add"])
+def test_what_an_earlier_term_has_given_can_be_scaled(operation, optional):
+    """The model's own value is 0."""
+    small = chain(
+        constant("joint_friction_loss", 0.5, operation=operation, where=("elbow",)),
+        uniform("joint_friction_loss", 3.0, 3.0, operation="scale", optional=optional),
+    )
+    np.testing.assert_array_equal(small.drawn_model().dof_frictionloss, [0.0, 1.5])
+    # the shoulder's is 0 still, and so left out
+    assert list(small.drawn) == ["joint_friction_loss/elbow", "joint_friction_loss/elbow#2"]
+
+
+def test_a_factor_of_what_a_later_term_gives_changes_nothing():
+    late = constant("joint_friction_loss", 0.5, operation="set", where=("elbow",))
+    small = chain(constant("joint_friction_loss", 3.0, optional=True), late)
+    assert small.drawn == {"joint_friction_loss/elbow": 0.5}
+    with pytest.raises(ConfigError, match="shoulder is 0 in the model or set to 0 before"):
+        chain(constant("joint_friction_loss", 3.0), late)
 
 
 def test_a_gain_scaled_to_nothing_can_be_set_again_without_nan():

@@ -118,8 +118,8 @@ def test_a_bad_line_of_yaml_is_refused_in_one_sentence(text, tmp_path):
         ),
         (
             constant("joint_friction_loss", 2.0),
-            "joint_friction_loss: shoulder is 0 in the model, so a factor changes nothing; "
-            "choose operation add or set",
+            "joint_friction_loss: shoulder is 0 in the model or set to 0 before, so a factor "
+            "changes nothing; choose operation add or set",
         ),
         (
             uniform("body_mass", 0.0, 1.0),

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from trirl_robot.errors import ConfigError, unknown_name
 from trirl_robot.sim.randomisation.config import NEUTRAL, Operation, RandomisationTerm
-from trirl_robot.sim.randomisation.fields import model_value
 from trirl_robot.sim.randomisation.quantities import QUANTITIES
 from trirl_robot.sim.randomisation.quantities.quantity import Quantity, Subject, Target
 
@@ -39,25 +38,11 @@ class BoundTerm:
         chosen = [t for t in found if any(fnmatchcase(t.name, p) for p in term.where)]
         if not term.optional:
             _require_objects(term, [target.name for target in found])
-        self.targets = self._effective(chosen, subject)
-        places = np.array([target.place for target in self.targets], dtype=np.intp)
-        self.index: tuple[Columns, ...] = tuple(places.T)
-        """Index of the term's numbers in one simulation's field."""
-        self.factors: Array = np.array([target.factor for target in self.targets])
-        """What one unit of the quantity is in the field, (numbers,)."""
-        self.along = tuple(
-            (i, field, place)
-            for i, target in enumerate(self.targets)
-            for field, place in self.quantity.along(subject.model, target.place)
-        )
-        """Number, field and place of everything that changes by the same factor."""
-        self.draws = 1 if term.shared else len(self.targets)
-        """How many uniform numbers a draw takes."""
+        self._model = subject.model
+        self._aim(chosen)
         all_places = np.array([target.place for target in found], dtype=np.intp)
         self.field_shape = tuple(1 + all_places.max(axis=0)) if found else (0,)
         """Shape that holds every object of the quantity."""
-        self.names = [f"{term.quantity}/{target.name}" for target in self.targets]
-        """Names of the term's values, `quantity/object`."""
         self.columns = slice(0, 0)
         """Where the term's values stand among those of all terms."""
         self.values: Array = np.zeros((0, len(self.targets)))
@@ -73,18 +58,44 @@ class BoundTerm:
         """Fields that the term writes."""
         return {self.quantity.field, *(field for _, field, _ in self.along)}
 
-    def _effective(self, chosen: list[Target], subject: Subject) -> list[Target]:
-        """Leave out what a factor cannot change, because the model has 0 there."""
-        if self.operation != "scale" or self.quantity.store != "model" or not chosen:
-            return chosen
-        value = model_value(subject.model, self.quantity.field)
-        effective = [target for target in chosen if value[target.place] != 0.0]
-        if not effective and not self.config.optional:
+    def leave_out_zeros(self, low: Array, high: Array) -> None:
+        """Leave out what a factor cannot change, because there is nothing but 0.
+
+        Args:
+            low: least values that earlier terms leave at the term's places, (numbers,).
+            high: greatest ones, (numbers,).
+
+        Raises:
+            ConfigError: nothing is left of a term that is not optional.
+        """
+        if self.operation != "scale" or self.quantity.store != "model":
+            return
+        changing = (low != 0.0) | (high != 0.0)
+        if not changing.any() and not self.config.optional:
             raise ConfigError(
-                f"randomisation of {self.config.quantity}: {chosen[0].name} is 0 in the model, so "
-                "a factor changes nothing; choose operation add or set"
+                f"randomisation of {self.config.quantity}: {self.targets[0].name} is 0 in the "
+                "model or set to 0 before, so a factor changes nothing; choose operation add or set"
             )
-        return effective
+        self._aim([t for t, changes in zip(self.targets, changing, strict=True) if changes])
+
+    def _aim(self, targets: list[Target]) -> None:
+        """Choose the numbers that the term draws."""
+        self.targets = targets
+        places = np.array([target.place for target in targets], dtype=np.intp)
+        self.index: tuple[Columns, ...] = tuple(places.T)
+        """Index of the term's numbers in one simulation's field."""
+        self.factors: Array = np.array([target.factor for target in targets])
+        """What one unit of the quantity is in the field, (numbers,)."""
+        self.along = tuple(
+            (i, field, place)
+            for i, target in enumerate(targets)
+            for field, place in self.quantity.along(self._model, target.place)
+        )
+        """Number, field and place of everything that changes by the same factor."""
+        self.draws = 1 if self.config.shared else len(targets)
+        """How many uniform numbers a draw takes."""
+        self.names = [f"{self.config.quantity}/{target.name}" for target in targets]
+        """Names of the term's values, `quantity/object`."""
 
 
 def place_values(terms: Sequence[BoundTerm], num_envs: int) -> Array:

@@ -52,7 +52,6 @@ class Randomiser:
         """
         self._random = random
         self._terms = _bound(config, subject)
-        check_terms(self._terms, simulation.model)
         self._values = place_values(self._terms, simulation.num_envs)
         self.names = tuple(name for term in self._terms for name in term.names)
         """Everything that terms draw, as `quantity/object`."""
@@ -162,9 +161,9 @@ class Randomiser:
 
 
 def _bound(config: RandomisationConfig, subject: Subject) -> list[BoundTerm]:
-    """Return the terms that this model has objects for."""
+    """Return the terms that this model has objects for, each of them checked."""
     terms = [BoundTerm(term, subject) for term in config.terms]
-    bound = [term for term in terms if term.targets]
+    bound = check_terms([term for term in terms if term.targets], subject.model)
     if terms and not bound:
         raise ConfigError(
             "randomisation: none of its terms belongs to anything in this model "

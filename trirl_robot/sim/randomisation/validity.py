@@ -21,8 +21,15 @@ _ORDERED = (
 """Fields whose first column must stay below the second, and the quantities that these are."""
 
 
-def check_terms(terms: Sequence[BoundTerm], model: mujoco.MjModel) -> None:
+def check_terms(terms: Sequence[BoundTerm], model: mujoco.MjModel) -> list[BoundTerm]:
     """Follow the least and greatest values of every field through all terms, in their order.
+
+    Args:
+        terms: the terms, each with objects; factors leave out those where nothing but 0 stands.
+        model: the model.
+
+    Returns:
+        The terms that still have objects.
 
     Raises:
         ConfigError: a value that MuJoCo or the sensors cannot work with could be drawn.
@@ -34,13 +41,18 @@ def check_terms(terms: Sequence[BoundTerm], model: mujoco.MjModel) -> None:
         if field not in reached:
             reached[field] = _start(term, terms, model)
         low, high = reached[field]
+        term.leave_out_zeros(low[term.index], high[term.index])
+        if not term.targets:
+            continue
         low[term.index], high[term.index] = _range(term, low[term.index], high[term.index])
         _check_range(term, low[term.index], high[term.index])
         _check_time_constants(term, low[term.index], model)
     for field, first, second in _ORDERED:
         if field in reached:
             _check_order(reached[field], first, second, terms)
-    _check_moments([t for t in terms if t.config.quantity == "body_inertia_moment"], model)
+    left = [term for term in terms if term.targets]
+    _check_moments([t for t in left if t.config.quantity == "body_inertia_moment"], model)
+    return left
 
 
 def _start(
@@ -160,7 +172,8 @@ def _check_needs(term: BoundTerm, terms: Sequence[BoundTerm], model: mujoco.MjMo
         raise ConfigError(
             f"{name}: the initial state is drawn at each reset, not within an episode"
         )
-    airless = model.opt.density == 0 and not any(t.config.quantity == "air_density" for t in terms)
+    dense = any(t.config.quantity == "air_density" and t.targets for t in terms)
+    airless = model.opt.density == 0 and not dense
     if term.config.quantity == "wind" and airless:
         raise ConfigError(
             f"{name}: the model's air has no density, so wind does nothing; add a term "
