@@ -1,12 +1,17 @@
+import re
+
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from trirl_robot.cli.tasks import command
-from trirl_robot.config import CONFIGS, names_of
+from trirl_robot.config import CONFIGS, from_mapping, names_of
 from trirl_robot.errors import ConfigError
 from trirl_robot.sim.describe import MEANINGS, action_table, observation_table, quantity_table
-from trirl_robot.sim.env import make_env
+from trirl_robot.sim.env import BatchEnv, make_env
+from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.randomisation.quantities import QUANTITIES
+from trirl_robot.sim.tasks.registry import load_task
 
 
 def run(*arguments):
@@ -54,3 +59,13 @@ def test_the_generated_tables_in_the_repository_are_up_to_date(kind, arguments):
     path = CONFIGS / kind / "README.md"
     again = f"trirl tasks {' '.join(arguments)} --markdown > configs/{kind}/README.md"
     assert path.read_text() == run(*arguments, "--markdown"), f"out of date; run: {again}"
+
+
+def test_the_randomisation_that_the_readme_shows_is_valid():
+    text = (CONFIGS.parent / "README.md").read_text()
+    (shown,) = re.findall(r"```yaml\n(terms:.*?)```", text, re.DOTALL)
+    config = from_mapping(RandomisationConfig, yaml.safe_load(shown), "README")
+    env = BatchEnv(load_task("so101-lift"), 1, randomisation=config, seed=0, nthread=1)
+    env.reset()
+    drawn = {name.split("/")[0] for name in env.drawn(0)}
+    assert {"body_mass", "payload", "command_latency_s"} <= drawn

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trirl_robot.sim.env import make_batch
-from trirl_robot.sim.episode_random import Purpose
+from trirl_robot.sim.episode_random import EpisodeKey, Purpose
 
 
 def targets(purpose, task, episodes=5):
@@ -39,3 +39,16 @@ def test_recordings_are_built_with_their_purpose():
     key = backend._env.episode_key(0)
     assert key.environment == int(Purpose.RECORDING) << 32
     assert np.isfinite(backend._env.target_position).all()
+
+
+def test_foreign_episodes_have_seeds_of_their_own():
+    from trirl_robot.sim.foreign.env import _episode_seed
+
+    keys = [
+        EpisodeKey(seed=seed, environment=(int(purpose) << 32) + env, episode=episode)
+        for seed in range(3)
+        for purpose in Purpose
+        for env in range(3)
+        for episode in range(6)
+    ]
+    assert len({tuple(_episode_seed(key)) for key in keys}) == len(keys)

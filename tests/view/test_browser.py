@@ -18,6 +18,7 @@ pytest.importorskip("playwright")
 from playwright.sync_api import sync_playwright
 
 from trirl_robot.sim.env import make_env
+from trirl_robot.sim.episode_random import Purpose
 
 pytestmark = pytest.mark.browser
 
@@ -105,7 +106,7 @@ def shown_values(page):
 
 def drawn_values(sim, episode):
     """What is drawn for an episode, found without the viewer; equal ones of a quantity once."""
-    env = make_env(TASK, num_envs=SIMULATIONS, seed=SEED, nthread=1)
+    env = make_env(TASK, num_envs=SIMULATIONS, seed=SEED, nthread=1, purpose=Purpose.EVALUATION)
     env.reset()
     for _ in range(episode - 1):
         env.reset(np.array([sim]))

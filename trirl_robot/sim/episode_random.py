@@ -20,6 +20,8 @@ from trirl_robot.errors import ConfigError
 Ids = NDArray[np.intp]
 
 
+_PER_PURPOSE = 2**32
+"""Environments of one purpose at most."""
 _BUFFER_EMPTY = 4
 """Place in Philox's buffer of four numbers at which it computes the next four."""
 
@@ -69,6 +71,11 @@ class EpisodeKey:
     episode: int
     """Episode's number in that environment, from 0."""
 
+    @property
+    def index(self) -> int:
+        """Environment's number among those of its purpose, from 0."""
+        return self.environment % _PER_PURPOSE
+
 
 def check_seed(seed: int) -> int:
     """Return a seed that can be used.
@@ -85,7 +92,7 @@ class EpisodeRandom:
     """The random numbers of N environments."""
 
     def __init__(self, seed: int, num_envs: int, purpose: Purpose = Purpose.TRAINING) -> None:
-        self._first = int(purpose) << 32
+        self._first = int(purpose) * _PER_PURPOSE
         self._seed = np.full(num_envs, check_seed(seed))
         self._environment = self._first + np.arange(num_envs)
         self._episode = np.full(num_envs, -1, dtype=np.int64)

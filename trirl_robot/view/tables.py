@@ -115,7 +115,7 @@ def status_html(status: Status, *, paused: bool, speed: float, measured_speed: f
         ("speed", pace),
         (
             "episode",
-            f"{key.episode + 1} <small>(seed {key.seed}, environment {key.environment})</small>",
+            f"{key.episode + 1} <small>(seed {key.seed}, environment {key.index})</small>",
         ),
         ("time", f"{status.elapsed_s:.2f} of {status.duration_s:.2f} s"),
         ("reward", f"{status.reward:.4g}"),

@@ -272,8 +272,9 @@ def _refuse_terms(randomisation: RandomisationConfig) -> None:
 
 def _episode_seed(key: EpisodeKey) -> NDArray[np.uint32]:
     """Return what seeds an episode's own generator."""
-    words = (key.seed, key.environment, key.episode)
-    return np.random.SeedSequence(words).generate_state(4).astype(np.uint32)
+    # of a fixed length: SeedSequence takes numbers that end in zeros for shorter ones
+    words = np.array([key.seed, key.environment, key.episode], dtype=np.uint64).view(np.uint32)
+    return np.random.SeedSequence(words.tolist()).generate_state(4).astype(np.uint32)
 
 
 def _build_group(task: DmControlConfig, count: int) -> Any:
