@@ -39,7 +39,8 @@ def flat(observation):
 
 
 def seeded(state, seed, environment, episode):
-    words = np.random.SeedSequence((seed, environment, episode)).generate_state(4)
+    entropy = [part for number in (seed, environment, episode) for part in (number, 0)]
+    words = np.random.SeedSequence(entropy).generate_state(4)
     state.seed(words.astype(np.uint32))
 
 
