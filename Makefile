@@ -50,4 +50,4 @@ $(VENV)/.bench: $(VENV)/.installed
 	@touch $@
 
 clean: ## remove the environment and what the tools left
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* ros_ws/build ros_ws/install ros_ws/log
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* build ros_ws/build ros_ws/install ros_ws/log
