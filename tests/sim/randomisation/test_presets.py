@@ -165,3 +165,13 @@ def test_wind_does_not_take_swimmer_out_of_its_water(environments):
     density = values(environments("swimmer", "windy"), "opt.density")
     assert (density >= environments("swimmer", "none").task.simulation.model.opt.density).all()
     assert (values(environments("half-cheetah", "windy"), "opt.density") == 1.2).all()
+
+
+def test_the_mark_of_a_goal_is_no_part_of_the_dynamics():
+    env = BatchEnv(
+        load_task("so101-push"), 1, randomisation=load_randomisation("strong"), seed=0, nthread=1
+    )
+    env.reset()
+    bodies = {name.split("/")[1] for name in env.drawn(0) if name.startswith("body_mass/")}
+    assert "cube" in bodies
+    assert "target" not in bodies

@@ -23,9 +23,11 @@ PSEUDO_INERTIA = ("alpha", "d1", "d2", "d3", "s12", "s13", "s23", "t1", "t2", "t
 
 
 def bodies(subject: Subject) -> list[Target]:
-    """Return the bodies that have mass."""
+    """Return the bodies that have mass and move by it."""
     model = subject.model
-    found = [model.body(i) for i in range(1, model.nbody) if model.body_mass[i] > 0]
+    # a mocap body, such as the mark of a goal, is where it is put, whatever it weighs
+    ids = [i for i in range(1, model.nbody) if model.body_mass[i] > 0 and model.body_mocapid[i] < 0]
+    found = [model.body(i) for i in ids]
     return [Target(short_name(body), (body.id,)) for body in found]
 
 
