@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trirl_robot.config import require
-from trirl_robot.sim.episode_random import EpisodeRandom
-from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.tasks.manipulation import CubeTask, CubeTaskConfig
 from trirl_robot.sim.tasks.objects import nearness
 
@@ -36,25 +34,13 @@ class LiftConfig(CubeTaskConfig):
 class LiftTask(CubeTask):
     """Quantities, reward and success of lifting, for a batch of arms."""
 
-    def __init__(
-        self,
-        config: LiftConfig,
-        num_envs: int,
-        *,
-        randomisation: RandomisationConfig,
-        random: EpisodeRandom,
-        nthread: int = 0,
-    ) -> None:
-        self.config = config
-        super().__init__(
-            config,
-            num_envs,
-            randomisation=randomisation,
-            random=random,
-            nthread=nthread,
-            with_gripper=True,
-            mark_radius_m=config.cube.size_m,
-        )
+    config: LiftConfig
+    needs_gripper = True
+
+    @property
+    def mark_radius_m(self) -> float:
+        """Radius of the target's mark [m]."""
+        return self.config.cube.size_m
 
     def choose_target(self, place: Array, candidates: Array) -> Array:
         """Return places at the wanted height above the start, (n, 3), m."""

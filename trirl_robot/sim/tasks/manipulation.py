@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import mujoco
 import numpy as np
@@ -83,6 +83,11 @@ class CubeTaskConfig:
 class CubeTask(ArmTask):
     """Start, observation and ends; what a task is about stands in the classes derived from this."""
 
+    config: CubeTaskConfig
+    """The task's parameters."""
+    needs_gripper: ClassVar[bool] = False
+    """Whether the gripper is commanded, as the last joint."""
+
     def __init__(
         self,
         config: CubeTaskConfig,
@@ -91,8 +96,6 @@ class CubeTask(ArmTask):
         randomisation: RandomisationConfig,
         random: EpisodeRandom,
         nthread: int = 0,
-        with_gripper: bool,
-        mark_radius_m: float,
     ) -> None:
         """Build the simulations.
 
@@ -102,15 +105,13 @@ class CubeTask(ArmTask):
             randomisation: what is drawn at each reset.
             random: source of every draw.
             nthread: threads to step on; 0 for all cores.
-            with_gripper: whether the gripper is commanded, as the last joint.
-            mark_radius_m: radius of the target's mark [m].
 
         Raises:
             ConfigError: the gripper is needed, and the robot has none.
         """
-        self._cube_config = config
+        self.config = config
         robot = load_robot(config.robot)
-        if with_gripper and robot.gripper is None:
+        if self.needs_gripper and robot.gripper is None:
             raise ConfigError(
                 f"task '{config.name}' needs a gripper, and robot '{robot.name}' has none; choose "
                 "another robot, or describe its gripper in its file"
@@ -121,8 +122,8 @@ class CubeTask(ArmTask):
             randomisation=randomisation,
             random=random,
             nthread=nthread,
-            with_gripper=with_gripper,
-            furnish=partial(_furnish, robot, config.cube, mark_radius_m),
+            with_gripper=self.needs_gripper,
+            furnish=partial(_furnish, robot, config.cube, self.mark_radius_m),
             objects=ObjectSignals(SIGNALS, read_pose),
         )
         self.cube = Cube(self.simulation, config.cube)
@@ -136,6 +137,11 @@ class CubeTask(ArmTask):
         hold_steps = np.ceil(config.success_hold_s * robot.control.rate_hz)
         self._hold_steps = max(1, int(hold_steps))
         self._steps_there = np.zeros(num_envs, dtype=np.int64)
+
+    @property
+    @abstractmethod
+    def mark_radius_m(self) -> float:
+        """Radius of the target's mark [m]."""
 
     def observation_fields(self, robot: RobotConfig) -> tuple[ObservationField, ...]:
         """Return what a real arm knows of itself, and a camera of a marker on the cube."""
@@ -181,13 +187,13 @@ class CubeTask(ArmTask):
         """Whether the cube is out of reach for good, (N,)."""
         position = self.cube.position
         radius = np.hypot(position[:, 0], position[:, 1])
-        return np.asarray((radius > self._cube_config.maximum_radius_m) | (position[:, 2] < 0.0))
+        return np.asarray((radius > self.config.maximum_radius_m) | (position[:, 2] < 0.0))
 
     # start
 
     def draw_start(self, ids: Ids) -> Array:
         """Draw cubes and targets for `ids`; return start poses, (n, joints), rad or m."""
-        config, count = self._cube_config, len(self.arm.robot.joints)
+        config, count = self.config, len(self.arm.robot.joints)
         uniform = self.random.uniform(ids, Stream.TASK, count + 3 + 2 * CANDIDATES)
         place = config.region.place(uniform[:, count : count + 2])
         self._start_place[ids] = place

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from trirl_robot.config import require
 from trirl_robot.errors import ConfigError
-from trirl_robot.sim.episode_random import EpisodeRandom
-from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.tasks.manipulation import CubeTask, CubeTaskConfig
 from trirl_robot.sim.tasks.objects import first_apart, nearness
 
@@ -54,25 +52,13 @@ class PlaceConfig(CubeTaskConfig):
 class PlaceTask(CubeTask):
     """Quantities, reward and success of placing, for a batch of arms."""
 
-    def __init__(
-        self,
-        config: PlaceConfig,
-        num_envs: int,
-        *,
-        randomisation: RandomisationConfig,
-        random: EpisodeRandom,
-        nthread: int = 0,
-    ) -> None:
-        self.config = config
-        super().__init__(
-            config,
-            num_envs,
-            randomisation=randomisation,
-            random=random,
-            nthread=nthread,
-            with_gripper=True,
-            mark_radius_m=config.pad_radius_m,
-        )
+    config: PlaceConfig
+    needs_gripper = True
+
+    @property
+    def mark_radius_m(self) -> float:
+        """Radius of the target's mark [m]."""
+        return self.config.pad_radius_m
 
     def choose_target(self, place: Array, candidates: Array) -> Array:
         """Return where cubes' centres are to rest on their pads, (n, 3), m."""

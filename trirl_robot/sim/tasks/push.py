@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from trirl_robot.config import require
 from trirl_robot.errors import ConfigError
-from trirl_robot.sim.episode_random import EpisodeRandom
-from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.tasks.manipulation import CubeTask, CubeTaskConfig
 from trirl_robot.sim.tasks.objects import first_apart, nearness
 
@@ -45,25 +43,12 @@ class PushConfig(CubeTaskConfig):
 class PushTask(CubeTask):
     """Quantities, reward and success of pushing, for a batch of arms."""
 
-    def __init__(
-        self,
-        config: PushConfig,
-        num_envs: int,
-        *,
-        randomisation: RandomisationConfig,
-        random: EpisodeRandom,
-        nthread: int = 0,
-    ) -> None:
-        self.config = config
-        super().__init__(
-            config,
-            num_envs,
-            randomisation=randomisation,
-            random=random,
-            nthread=nthread,
-            with_gripper=False,
-            mark_radius_m=config.success_radius_m,
-        )
+    config: PushConfig
+
+    @property
+    def mark_radius_m(self) -> float:
+        """Radius of the target's mark [m]."""
+        return self.config.success_radius_m
 
     def choose_target(self, place: Array, candidates: Array) -> Array:
         """Return goals: where the cube's centre is to rest, (n, 3), m."""
