@@ -9,7 +9,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from trirl_robot.kinematics import ForwardKinematics
+from trirl_robot.kinematics import ForwardKinematics, move_tip
+from trirl_robot.sim.compiled import compiled
 from trirl_robot.sim.episode_random import EpisodeRandom
 from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.randomisation.preparation import prepare_spec
@@ -27,6 +28,7 @@ Mask = NDArray[np.bool_]
 Rows = Ids | slice
 
 EVERYTHING = slice(None)
+MOVE_TIPS = compiled(move_tip)
 
 Furnish = Callable[[mujoco.MjSpec], None]
 """Adds a task's objects to the scene."""
@@ -109,20 +111,24 @@ class ArmSimulation:
             hand=self.model.body(self.model.site(hand_site).bodyid[0]).name,
         )
         self.randomiser = Randomiser(self.simulation, randomisation, random, subject)
-        self._encoder_bias = self.randomiser.own("encoder_bias_rad")
+        bias = self.randomiser.own("encoder_bias_rad")
+        self._encoder_bias = np.zeros((num_envs, len(self.joint_names))) if bias is None else bias
         self._sensors = Sensors(
             self.randomiser,
             random,
             (num_envs, len(names)),
             reading_period_s or 1.0 / robot.control.rate_hz,
         )
-        self._kinematics = ForwardKinematics(kinematics_of(robot, self.model), robot.joints)
+        self._kinematics = ForwardKinematics(
+            kinematics_of(robot, self.model), robot.joints, loop=MOVE_TIPS
+        )
         self.readings = np.zeros(num_envs, dtype=np.int64)
         """How often the sensors have been read since each episode's start, (N,)."""
+        self._everyone = np.arange(num_envs)
         self._measured = np.zeros((num_envs, len(names)))
         self._end_effector = np.zeros((2, num_envs, 3))
-        self.place(np.arange(num_envs), np.tile(self.home_position, (num_envs, 1)))
-        self.begin_measuring(np.arange(num_envs))
+        self.place(self._everyone, np.tile(self.home_position, (num_envs, 1)))
+        self.begin_measuring(self._everyone)
 
     @property
     def home_position(self) -> Array:
@@ -175,8 +181,6 @@ class ArmSimulation:
 
     def encoder_position(self, ids: Ids, joint_position: Array) -> Array:
         """Return what encoders show at true positions, (n, joints): they may be offset."""
-        if self._encoder_bias is None:
-            return joint_position
         return np.asarray(joint_position + self._encoder_bias[ids])
 
     def reset(self, ids: Ids, joint_position: Array) -> None:
@@ -220,10 +224,9 @@ class ArmSimulation:
             joint_position: for joints whose actuators take positions, (N, joints), rad or m.
             joint_velocity: for those whose actuators take velocities, (N, joints), rad/s or m/s.
         """
-        if self._encoder_bias is not None:
-            # the servo regulates what its encoder shows
-            joint_position = joint_position - self._encoder_bias
-        controls = self._wiring.controls(joint_position, joint_velocity)
+        # the servo regulates what its encoder shows
+        true_position = joint_position - self._encoder_bias
+        controls = self._wiring.controls(true_position, joint_velocity)
         self.simulation.ctrl[:, self._wiring.control_index] = controls
 
     def advance(self, physics_steps: int) -> Mask:
@@ -239,7 +242,7 @@ class ArmSimulation:
     def measure(self) -> None:
         """Read all sensors, once a control step."""
         self.readings += 1
-        self._measured = self._sensors.read(self._signals(EVERYTHING), self.readings)
+        self._measured = self._sensors.read(self._signals(self._everyone), self.readings)
         self._locate(EVERYTHING)
 
     def get_state(self) -> dict[str, Any]:
@@ -261,21 +264,39 @@ class ArmSimulation:
         self._measured = state["measured"].copy()
         self._locate(EVERYTHING)
 
-    def _signals(self, rows: Rows) -> Array:
+    def _signals(self, ids: Ids) -> Array:
         """Return true values of everything that is measured, (n, signals)."""
-        simulation = self.simulation
-        position = simulation.qpos[rows][:, self._qpos_index]
-        if self._encoder_bias is not None:
-            position = position + self._encoder_bias[rows]
-        parts = [position, simulation.qvel[rows][:, self._dof_index]]
+        simulation, wiring = self.simulation, self._wiring
+        signals = np.empty((len(ids), self._measured.shape[1]))
+        indices = (wiring.qpos_index, wiring.dof_index)
+        _read_joints(simulation.qpos, simulation.qvel, ids, *indices, self._encoder_bias, signals)
         if self._objects is not None:
-            parts.append(self._objects.read(simulation, rows))
-        return np.concatenate(parts, axis=1)
+            rows = EVERYTHING if len(ids) == self.num_envs else ids
+            signals[:, 2 * len(self.joint_names) :] = self._objects.read(simulation, rows)
+        return signals
 
     def _locate(self, rows: Rows) -> None:
         """Compute where the end effectors are, in truth and as measured."""
         count = len(self.robot.joints)
-        true = self.simulation.qpos[rows][:, self._qpos_index[:count]]
+        true = self.simulation.qpos[rows][:, self._wiring.qpos_index[:count]]
         measured = self._measured[rows, :count]
         both = self._kinematics.end_effector_position(np.stack([true, measured]))
         self._end_effector[:, rows] = both
+
+
+@compiled
+def _read_joints(
+    qpos: Array,
+    qvel: Array,
+    ids: Ids,
+    qpos_index: Ids,
+    dof_index: Ids,
+    encoder_bias: Array,
+    signals: Array,
+) -> None:
+    """Write what encoders show of joints, and their velocities, into `signals` (n, signals)."""
+    joints = qpos_index.shape[0]
+    for row, i in enumerate(ids):
+        for j in range(joints):
+            signals[row, j] = qpos[i, qpos_index[j]] + encoder_bias[i, j]
+            signals[row, joints + j] = qvel[i, dof_index[j]]

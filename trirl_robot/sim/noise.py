@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from trirl_robot.sim.compiled import compiled
 from trirl_robot.sim.episode_random import EpisodeRandom, Stream
 
 Ids = NDArray[np.intp]
 Steps = NDArray[np.int64]
+Draws = NDArray[np.float32]
 
 BLOCK = 128
 """Steps drawn at a time."""
@@ -29,28 +31,33 @@ class NoiseTable:
         self._random = random
         self._stream = stream
         self._uniform = uniform
-        self._table = np.zeros((num_envs, BLOCK, width), dtype=np.float32)
-        self._first = np.arange(num_envs) * BLOCK
-
-    def at(self, steps: Steps, rows: Ids | slice = slice(None)) -> NDArray[np.float32]:
-        """Return the draws of the present step, shape (n, width).
-
-        Args:
-            steps: steps since each episode's start, of all environments, (N,). Each is asked for
-                its steps one after another; a jump needs `refill`.
-            rows: environments.
-        """
-        first = self._first[rows]
-        place = steps[rows] % BLOCK
-        self.refill(first[place == 0] // BLOCK, steps)
-        flat = self._table.reshape(-1, self._table.shape[2])
-        return np.asarray(flat.take(first + place, axis=0))
+        self.draws = np.zeros((num_envs, BLOCK, width), dtype=np.float32)
+        """Of environment i in step s at `[i, s % BLOCK]`, (N, BLOCK, width)."""
 
     def refill(self, ids: Ids, steps: Steps) -> None:
-        """Draw the block of the present step for `ids`."""
+        """Draw the block of the present step for `ids`.
+
+        Args:
+            ids: the environments: those whose episode begins, and in each step those of `due`.
+            steps: steps since each episode's start, of all environments, (N,).
+        """
+        if not self.draws.size:
+            return
         for env in ids.tolist():
             generator = self._random.generator(env, self._stream, int(steps[env]) // BLOCK)
             if self._uniform:
-                generator.random(dtype=np.float32, out=self._table[env])
+                generator.random(dtype=np.float32, out=self.draws[env])
             else:
-                generator.standard_normal(dtype=np.float32, out=self._table[env])
+                generator.standard_normal(dtype=np.float32, out=self.draws[env])
+
+
+@compiled
+def due(steps: Steps) -> Ids:
+    """Return the environments whose next block begins with this step, for steps (N,)."""
+    found = np.empty(steps.shape[0], np.intp)
+    count = 0
+    for i in range(steps.shape[0]):
+        if steps[i] % BLOCK == 0:
+            found[count] = i
+            count += 1
+    return found[:count]

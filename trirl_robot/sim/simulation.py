@@ -92,8 +92,9 @@ class Simulation:
             except SimulationError as error:
                 failed[error.ids] = True
         # MuJoCo resets a diverged simulation by itself and only counts a warning
-        counts = self.batch.warning[:, :, 1]
-        if counts.any():
+        # of [last info, count] of each kind both are zero until there is a first one
+        if np.count_nonzero(self.batch.warning):
+            counts = self.batch.warning[:, :, 1]
             failed |= counts[:, _DIVERGED].any(axis=1)
             self._report(counts)
             self.batch.warning[:] = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import weakref
 
 import mujoco
@@ -44,8 +45,9 @@ class Pictures:
                 f"no picture can be rendered ({error}); set MUJOCO_GL=egl, or osmesa, before "
                 "Python starts"
             ) from None
-        # before the interpreter's end, at which OpenGL would no longer be there
         self._close = weakref.finalize(self, self._renderer.close)
+        # what is registered last goes first: at the interpreter's end, while OpenGL is still there
+        atexit.register(self._close)
         for flag in ("SHADOW", "REFLECTION", "SKYBOX", "HAZE", "FOG"):
             # software rendering is six times as fast without these
             self._renderer.scene.flags[getattr(mujoco.mjtRndFlag, f"mjRND_{flag}")] = 0
@@ -70,6 +72,7 @@ class Pictures:
 
     def close(self) -> None:
         """Free the renderer; a second time does nothing."""
+        atexit.unregister(self._close)
         self._close()
 
     def _mark(self, centre: NDArray[np.float64]) -> None:

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trirl_robot.sim.compiled import compiled
 from trirl_robot.sim.episode_random import EpisodeRandom, Stream
 from trirl_robot.sim.randomisation.bound_term import BoundTerm
 from trirl_robot.sim.randomisation.sampler import Sampler
 
 Array = NDArray[np.float64]
 Ids = NDArray[np.intp]
+Mask = NDArray[np.bool_]
 Steps = NDArray[np.int64]
 
 NEVER = int(np.iinfo(np.int64).max)
@@ -53,38 +55,48 @@ class Events:
         self._samplers = [Sampler([term]) for term in terms]
         columns = [np.arange(t.columns.start, t.columns.stop) for t in terms]
         self._columns = np.concatenate([np.empty(0, np.intp), *columns])
-        self._neutral = np.array([t.neutral for t in terms for _ in t.targets])
+        self._parts = np.cumsum([0, *(len(part) for part in columns)])
+        self._neutral = np.array([t.neutral for t in terms for _ in t.targets], dtype=np.float64)
         ranges = np.array([t.config.interval_s or (0.0, 0.0) for t in terms]).reshape(-1, 2)
         self._shortest, self._spread = ranges[:, 0] / period_s, np.ptp(ranges, axis=1) / period_s
-        self._duration = [_steps(t.config.duration_s, period_s) for t in terms]
-        shape = (len(terms), len(values))
+        self._duration = np.array([_steps(t.config.duration_s, period_s) for t in terms], np.int64)
+        shape = (len(values), len(terms))
         self._next = np.full(shape, NEVER)
         self._end = np.full(shape, NEVER)
         self._count = np.zeros(shape, dtype=np.int64)
-        self._ahead = [np.zeros((len(values), CHUNK, 1 + s.draws)) for s in self._samplers]
+        # what the present chunk's events are, and how long it is from each to the next
+        self._ahead = np.zeros((len(values), CHUNK, len(self._columns)))
+        self._gaps = np.zeros((*shape, CHUNK), dtype=np.int64)
+        self._changed = np.zeros(len(values), dtype=np.bool_)
+        self._used_up = np.zeros(shape, dtype=np.bool_)
 
     def start(self, ids: Ids) -> None:
         """Plan the first events of the episodes that begin in `ids`; until then nothing acts."""
         if not self._terms:
             return
         self._values[ids[:, None], self._columns] = self._neutral
-        self._end[:, ids] = NEVER
-        self._count[:, ids] = 0
+        self._end[ids] = NEVER
+        self._count[ids] = 0
         uniform = self._random.uniform(ids, Stream.INTERVAL, len(self._terms))
-        self._next[:, ids] = self._gap(slice(None), uniform).T
+        self._next[ids] = self._gap(slice(None), uniform)
+        for row in range(len(self._terms)):
+            self._look_ahead(row, ids)
 
     def advance(self, steps: Steps) -> Ids:
         """Draw what is due, `steps` into each episode; return where something changed."""
-        due, over = self._next <= steps, self._end <= steps
-        if not (due.any() or over.any()):
+        if not self._terms:
             return np.empty(0, dtype=np.intp)
-        changed = due | over
-        for row in np.flatnonzero(changed.any(axis=1)):
-            term, ended = self._terms[int(row)], np.flatnonzero(over[row])
-            self._values[ended, term.columns] = term.neutral
-            self._end[row, ended] = NEVER
-            self._draw(int(row), np.flatnonzero(due[row]), steps)
-        return np.flatnonzero(changed.any(axis=0))
+        used_up = _advance(
+            steps,
+            *(self._next, self._end, self._count),
+            *(self._gaps, self._ahead, self._duration),
+            *(self._neutral, self._parts, self._columns),
+            *(self._values, self._changed, self._used_up),
+        )
+        if used_up:
+            for row in np.flatnonzero(self._used_up.any(axis=0)):
+                self._look_ahead(int(row), np.flatnonzero(self._used_up[:, row]))
+        return np.flatnonzero(self._changed)
 
     def history(self, env: int, steps: int) -> Iterator[tuple[int, BoundTerm, Array]]:
         """Yield every event of an environment's present episode, term by term.
@@ -113,24 +125,16 @@ class Events:
     def set_state(self, state: dict[str, Any]) -> None:
         """Restore what `get_state` returned; the random numbers are restored before."""
         self._next[:], self._end[:], self._count[:] = state["next"], state["end"], state["count"]
-        for row, count in enumerate(self._count):
-            under_way = np.flatnonzero(count % CHUNK)
-            self._ahead[row][under_way] = self._uniform(row, under_way, count[under_way])
+        for row in range(len(self._terms)):
+            self._look_ahead(row, np.arange(len(self._count)))
 
-    def _draw(self, row: int, envs: Ids, steps: Steps) -> None:
-        if not len(envs):
-            return
-        count, ahead = self._count[row], self._ahead[row]
-        place = count[envs] % CHUNK
-        used_up = envs[place == 0]
-        ahead[used_up] = self._uniform(row, used_up, count[used_up])
-        uniform = ahead[envs, place]
-        count[envs] += 1
-        self._values[envs, self._terms[row].columns] = self._samplers[row](uniform[:, 1:])
-        self._next[row, envs] = steps[envs] + self._gap(row, uniform[:, 0])
-        duration = self._duration[row]
-        if duration is not None:
-            self._end[row, envs] = steps[envs] + duration
+    def _look_ahead(self, row: int, envs: Ids) -> None:
+        """Draw the chunk of events to which a term's next one belongs."""
+        uniform = self._uniform(row, envs, self._count[envs, row])
+        self._gaps[envs, row] = self._gap(row, uniform[:, :, 0])
+        drawn = self._samplers[row](uniform[:, :, 1:].reshape(len(envs) * CHUNK, -1))
+        part = slice(self._parts[row], self._parts[row + 1])
+        self._ahead[envs, :, part] = drawn.reshape(len(envs), CHUNK, -1)
 
     def _uniform(self, row: int, envs: Ids, count: Steps) -> Array:
         """Return what the chunks of the `count`-th events are drawn from, (n, CHUNK, 1 + draws)."""
@@ -145,5 +149,50 @@ class Events:
         return np.asarray(np.maximum(1, np.rint(gap)), dtype=np.int64)
 
 
-def _steps(duration_s: float | None, period_s: float) -> int | None:
-    return None if duration_s is None else max(1, round(duration_s / period_s))
+def _steps(duration_s: float | None, period_s: float) -> int:
+    return NEVER if duration_s is None else max(1, round(duration_s / period_s))
+
+
+@compiled
+def _advance(
+    steps: Steps,
+    upcoming: Steps,
+    end: Steps,
+    count: Steps,
+    gaps: Steps,
+    ahead: Array,
+    duration: Steps,
+    neutral: Array,
+    parts: Ids,
+    columns: Ids,
+    values: Array,
+    changed: Mask,
+    used_up: Mask,
+) -> bool:
+    """Go on to the events that are due; return whether a chunk of them is used up.
+
+    Arrays are named as the members of `Events`; `changed` (N,) and `used_up` (N, T) are written.
+    """
+    any_used_up = False
+    for i in range(steps.shape[0]):
+        changed[i] = False
+        for t in range(duration.shape[0]):
+            used_up[i, t] = False
+            over, due = end[i, t] <= steps[i], upcoming[i, t] <= steps[i]
+            if over:
+                end[i, t] = NEVER
+                for j in range(parts[t], parts[t + 1]):
+                    values[i, columns[j]] = neutral[j]
+            if due:
+                place = count[i, t] % CHUNK
+                for j in range(parts[t], parts[t + 1]):
+                    values[i, columns[j]] = ahead[i, place, j]
+                upcoming[i, t] = steps[i] + gaps[i, t, place]
+                if duration[t] != NEVER:
+                    end[i, t] = steps[i] + duration[t]
+                count[i, t] += 1
+                if place == CHUNK - 1:
+                    used_up[i, t] = any_used_up = True
+            if over or due:
+                changed[i] = True
+    return any_used_up

@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from trirl_robot.sim.compiled import compiled
 from trirl_robot.sim.episode_random import EpisodeRandom, Stream
-from trirl_robot.sim.noise import NoiseTable
+from trirl_robot.sim.noise import BLOCK, Draws, NoiseTable, due
 from trirl_robot.sim.randomisation.fields import Fields
 from trirl_robot.sim.simulation import MAXIMUM_LATENCY_S, Simulation
 
+Array = NDArray[np.float64]
 Ids = NDArray[np.intp]
+Steps = NDArray[np.int64]
 
 
 class CommandJitter:
@@ -24,7 +27,6 @@ class CommandJitter:
         self._deviation = fields.array("command_latency_jitter_s")
         self._latency = self._delay.copy()
         self._noise = NoiseTable(random, Stream.JITTER, simulation.num_envs, 1)
-        self._wanted = np.zeros(self._deviation.shape)
 
     def note_latency(self, ids: Ids) -> None:
         """Take the latency that has just been drawn for `ids` as the mean."""
@@ -32,12 +34,26 @@ class CommandJitter:
 
     def advance(self, steps: NDArray[np.int64]) -> None:
         """Set the latency of this control step's commands."""
-        wanted = np.multiply(self._deviation, self._noise.at(steps), out=self._wanted)
-        columns = wanted.shape[1]
-        wanted += self._latency[:, :columns]
-        np.clip(wanted, 0.0, MAXIMUM_LATENCY_S, out=wanted)
-        self._delay[:, :columns] = wanted
+        self._noise.refill(due(steps), steps)
+        _delay(self._delay, self._latency, self._deviation, self._noise.draws, steps)
 
     def restore(self, steps: NDArray[np.int64]) -> None:
         """Draw the present block of noise again, `steps` into each episode."""
         self._noise.refill(np.arange(len(steps)), steps)
+
+
+@compiled
+def _delay(
+    delay: Array,
+    latency: Array,
+    deviation: Array,
+    noise: Draws,
+    steps: Steps,
+) -> None:
+    """Write latency + deviation * noise into `delay` (N, actuators), within its limits."""
+    num_envs, columns = deviation.shape
+    for i in range(num_envs):
+        normal = noise[i, steps[i] % BLOCK, 0]
+        for j in range(columns):
+            wanted = deviation[i, j] * normal + latency[i, j]
+            delay[i, j] = min(max(wanted, 0.0), MAXIMUM_LATENCY_S)

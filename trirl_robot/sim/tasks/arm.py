@@ -8,10 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from trirl_robot.command import ActionMapping
+from trirl_robot.command import ActionMapping, limit_commands
 from trirl_robot.contract import PER_JOINT_SOURCES, ObservationField, PolicyContract
 from trirl_robot.observation import ObservationBuilder, Signals
 from trirl_robot.sim.arm import EVERYTHING, ArmSimulation, Furnish, ObjectSignals, Rows
+from trirl_robot.sim.compiled import compiled
 from trirl_robot.sim.episode_random import EpisodeRandom
 from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.robots import RobotConfig, load_robot
@@ -20,6 +21,8 @@ from trirl_robot.sim.tasks.task import Task
 
 Array = NDArray[np.float64]
 Ids = NDArray[np.intp]
+
+LIMIT_COMMANDS = compiled(limit_commands)
 
 
 class ArmTaskConfig(Protocol):
@@ -75,7 +78,7 @@ class ArmTask(Task):
         )
         self.components = {f.name: _components(f, self.contract) for f in self.contract.observation}
         self._builder = ObservationBuilder(self.contract)
-        self._mapping = ActionMapping(self.contract)
+        self._mapping = ActionMapping(self.contract, loop=LIMIT_COMMANDS)
         shape = (num_envs, len(self.arm.joint_names))
         self.command = np.zeros(shape)
         self._command_velocity = np.zeros(shape)

@@ -15,6 +15,7 @@ from trirl_robot.config import require
 from trirl_robot.contract import ObservationField, ObservationSource
 from trirl_robot.errors import ConfigError
 from trirl_robot.sim.arm import ObjectSignals, Rows
+from trirl_robot.sim.compiled import distances
 from trirl_robot.sim.episode_random import EpisodeRandom, Stream
 from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.robots import RobotConfig, load_robot
@@ -169,7 +170,7 @@ class CubeTask(ArmTask):
     @property
     def end_effector_to_cube(self) -> Array:
         """Distance from the end effector to the cube's centre, (N,), m."""
-        return length(self.cube.position - self.arm.end_effector_position)
+        return distances(self.cube.position, self.arm.end_effector_position)
 
     @property
     def touched(self) -> Mask:

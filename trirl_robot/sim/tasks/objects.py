@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trirl_robot.config import require
+from trirl_robot.sim.compiled import compiled
 from trirl_robot.sim.robots import RobotConfig
 from trirl_robot.sim.scene import PREFIX
 from trirl_robot.sim.simulation import Simulation
@@ -220,7 +221,7 @@ class Cube:
     @property
     def clearance(self) -> Array:
         """Height of its lowest corner above the table, (N,), m."""
-        return np.asarray(self.position[:, 2] - self.half_m * np.abs(self.upward).sum(axis=1))
+        return np.asarray(_clearance(self._simulation.qpos[:, self._pose], self.half_m))
 
 
 def nearness(distance: Array) -> Array:
@@ -253,3 +254,16 @@ def length(vectors: Array) -> Array:
 def _pose(simulation: Simulation) -> slice:
     first = int(simulation.model.joint(CUBE).qposadr[0])
     return slice(first, first + 7)
+
+
+@compiled
+def _clearance(pose: Array, half_m: float) -> Array:
+    """Return the height of the lowest corner of cubes, (N,), m, for their poses (N, 7)."""
+    clearance = np.empty(pose.shape[0])
+    for i in range(pose.shape[0]):
+        w, x, y, z = pose[i, 3], pose[i, 4], pose[i, 5], pose[i, 6]
+        # upward components of the three axes
+        tilt = abs(2.0 * (x * z - w * y)) + abs(2.0 * (y * z + w * x))
+        tilt += abs(1.0 - 2.0 * (x * x + y * y))
+        clearance[i] = pose[i, 2] - half_m * tilt
+    return clearance

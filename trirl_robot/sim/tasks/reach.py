@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from trirl_robot.contract import ObservationField
 from trirl_robot.errors import ConfigError
+from trirl_robot.sim.compiled import distances
 from trirl_robot.sim.episode_random import EpisodeRandom, Stream
 from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.robots import RobotConfig
@@ -118,8 +119,7 @@ class ReachTask(ArmTask):
 
     def distance(self) -> Array:
         """Return the true distance from end effector to target, (N,), m."""
-        offset = self._target_position - self.arm.end_effector_position
-        return np.asarray(np.sqrt(np.einsum("ij,ij->i", offset, offset)))
+        return distances(self._target_position, self.arm.end_effector_position)
 
     # start
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from trirl_robot.config import require
 from trirl_robot.contract import CONTRACT_VERSION, ActionField, PolicyContract
+from trirl_robot.sim.compiled import compiled
 from trirl_robot.sim.episode_random import EpisodeRandom, Stream
 from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.randomisation.distributions import quantile
@@ -22,7 +23,7 @@ from trirl_robot.sim.randomisation.randomiser import Randomiser
 from trirl_robot.sim.sensors import Sensors
 from trirl_robot.sim.simulation import Simulation
 from trirl_robot.sim.tasks.locomotion.layout import Part
-from trirl_robot.sim.tasks.locomotion.models import compiled, gymnasium_spec
+from trirl_robot.sim.tasks.locomotion.models import compile_model, gymnasium_spec
 from trirl_robot.sim.tasks.task import Task
 
 Array = NDArray[np.float64]
@@ -85,7 +86,7 @@ class BenchmarkTask(Task):
         self.config = config
         spec = self._spec()
         prepare_spec(spec, randomisation)
-        model, self.model_xml = compiled(spec)
+        model, self.model_xml = compile_model(spec)
         parts = self._parts(model)
         self.random = random
         self.simulation = Simulation(model, num_envs, nthread=nthread)
@@ -139,10 +140,8 @@ class BenchmarkTask(Task):
 
     def apply(self, action: Array) -> None:
         """Set the controls for actions in [-1, 1], shape (N, m); others are clipped."""
-        np.clip(action, -1.0, 1.0, out=self._control)
-        self._control *= self._control_scale
-        self._control += self._control_offset
-        self.simulation.ctrl[:] = self._control
+        scale, offset = self._control_scale, self._control_offset
+        _set_controls(action, scale, offset, self._control, self.simulation.ctrl)
         self.randomiser.advance(self._readings)
 
     def observe(self, rows: Rows = EVERYTHING) -> Array:
@@ -208,6 +207,15 @@ def symmetric(draws: Array, size: float) -> Array:
 def normal(draws: Array, size: float) -> Array:
     """Return normal numbers of standard deviation `size` for draws from [0, 1)."""
     return quantile("normal", {"mean": 0.0, "std": size}, draws)
+
+
+@compiled
+def _set_controls(action: Array, scale: Array, offset: Array, control: Array, ctrl: Array) -> None:
+    """Write the controls of actions, cut to [-1, 1], into `control` and `ctrl`, all (N, m)."""
+    for i in range(action.shape[0]):
+        for j in range(action.shape[1]):
+            control[i, j] = min(max(action[i, j], -1.0), 1.0) * scale[j] + offset[j]
+            ctrl[i, j] = control[i, j]
 
 
 def _contract(

@@ -34,7 +34,7 @@ def gymnasium_spec(file: str) -> mujoco.MjSpec:
     return spec
 
 
-def compiled(spec: mujoco.MjSpec) -> tuple[mujoco.MjModel, str]:
+def compile_model(spec: mujoco.MjSpec) -> tuple[mujoco.MjModel, str]:
     """Return the compiled model and its XML."""
     with warnings.catch_warnings():
         # settotalmass is deprecated; HalfCheetah's own file uses it
