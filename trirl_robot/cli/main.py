@@ -20,11 +20,11 @@ COMMANDS = {
     "view": ("trirl_robot.cli.view", "Show simulations in a web browser."),
     "record": ("trirl_robot.cli.record", "Record demonstrations into one HDF5 file."),
     "train": ("trirl_robot.cli.train", "Learn a reward and a policy from demonstrations."),
-    "tabular": ("trirl_robot.cli.tabular", "Show the method exactly, on small worlds."),
     "eval": ("trirl_robot.cli.eval", "Measure a policy's success rate in simulation."),
     "replay": ("trirl_robot.cli.replay", "Run recorded episodes again, bit for bit."),
     "export": ("trirl_robot.cli.export", "Write policy.onnx and reward.onnx from a run."),
     "deploy": ("trirl_robot.cli.deploy", "Run a policy through ROS 2 on a simulated arm."),
+    "tabular": ("trirl_robot.cli.tabular", "Show the method exactly, on small worlds."),
     "doctor": ("trirl_robot.cli.doctor", "Check this machine or a robot, and say what to do."),
     "demo": ("trirl_robot.cli.demo", "Go the whole way, from recording to ROS 2, with a report."),
 }
