@@ -46,8 +46,12 @@ REWARDS = "rewards.png"
     "[default: 10; 100 with features]",
 )
 @click.option("--kl-bound", type=float, help="Choose eta so that each update's KL meets this.")
-@click.option("--iterations", default=DEFAULTS.iterations, show_default=True)
-@click.option("--discount", default=DEFAULTS.discount, show_default=True)
+@click.option(
+    "--iterations", default=DEFAULTS.iterations, show_default=True, help="Steps of each method."
+)
+@click.option(
+    "--discount", default=DEFAULTS.discount, show_default=True, help="Discount factor, in [0, 1)."
+)
 @click.option(
     "--target-kl",
     default=DEFAULTS.target_kl,
