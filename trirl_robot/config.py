@@ -87,7 +87,7 @@ def load(cls: type[T], path: Path, overrides: Sequence[str] = ()) -> T:
     """Read `path` into the dataclass `cls`, with `key.subkey=value` overrides applied last."""
     data = read_yaml(path)
     for override in overrides:
-        _apply_override(data, override)
+        apply_override(data, override)
     return from_mapping(cls, data, str(path))
 
 
@@ -161,7 +161,22 @@ def to_yaml(config: Any) -> str:
     return text
 
 
-def _apply_override(data: dict[str, Any], override: str) -> None:
+def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Return plain data with everything of `first` and `second`; `second` goes before."""
+    result = dict(first)
+    for key, value in second.items():
+        before = result.get(key)
+        both = isinstance(before, Mapping) and isinstance(value, Mapping)
+        result[key] = merged(before, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def apply_override(data: dict[str, Any], override: str) -> None:
+    """Set the value that `key.subkey=value` names, in place.
+
+    Raises:
+        ConfigError: it is not of that form, or a key on the way holds a value.
+    """
     key, separator, text = override.partition("=")
     if not separator or not key:
         raise ConfigError(f"override '{override}': expected KEY=VALUE, such as ppo.gamma=0.98")

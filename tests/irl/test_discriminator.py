@@ -8,9 +8,11 @@ from trirl_robot.irl.discriminator import (
     Discriminator,
     DiscriminatorConfig,
     DiscriminatorTrainer,
-    FeatureSelection,
+    Samples,
     calibration_gap,
 )
+from trirl_robot.irl.features import FeatureSelection
+from trirl_robot.irl.replay import Replay
 from trirl_robot.sim.env import make_env
 
 
@@ -23,15 +25,24 @@ def test_the_written_out_gradient_equals_autograd():
     torch.testing.assert_close(discriminator(inputs), logit)
 
 
-def make_trainer(expert_observation, expert_action, **settings):
+def make_trainer(expert, absorbing_share=0.0, **settings):
+    """Return a trainer for an expert of given observations, and its features."""
     contract = make_env("so101-reach", num_envs=1, randomisation="none").contract
     config = DiscriminatorConfig(
-        inputs=("end_effector_to_target",), gradient_penalty=0.0, epochs=20, **settings
+        **{"inputs": ("end_effector_to_target",), "gradient_penalty": 0.0, "epochs": 20, **settings}
     )
-    features = FeatureSelection(contract, config)
-    return DiscriminatorTrainer(
-        config, features, expert_observation, expert_action, torch.Generator().manual_seed(0)
-    )
+    features = FeatureSelection(contract, config.inputs, noise=config.instance_noise)
+    samples = side(features, expert, absorbing_share)
+    return DiscriminatorTrainer(config, features, samples, torch.Generator().manual_seed(0))
+
+
+def side(features, observation, absorbing_share=0.0):
+    inputs = features.select(observation, torch.zeros(len(observation), 5), observation)
+    return Samples(inputs=inputs, absorbing_share=absorbing_share)
+
+
+def update(trainer, policy, seed=0):
+    return trainer.update(side(trainer.features, policy), torch.Generator().manual_seed(seed))
 
 
 def test_the_logit_approaches_the_log_density_ratio():
@@ -39,10 +50,9 @@ def test_the_logit_approaches_the_log_density_ratio():
     torch.manual_seed(0)
     expert, policy = torch.randn(8000, 26), torch.randn(8000, 26)
     policy[:, 23] += 1.0
-    trainer = make_trainer(expert, torch.zeros(8000, 5))
-    generator = torch.Generator().manual_seed(1)
-    for _ in range(4):
-        result = trainer.update(policy, torch.zeros(8000, 5), generator)
+    trainer = make_trainer(expert)
+    for seed in range(4):
+        result = update(trainer, policy, seed)
     grid = torch.zeros(9, 26)
     grid[:, 23] = torch.linspace(-0.75, 1.75, 9)
     logit = trainer.discriminator(trainer.features(grid, torch.zeros(9, 5)))
@@ -62,8 +72,7 @@ def test_calibration_of_a_boastful_classifier_is_poor():
 def test_identical_samples_cannot_be_told_apart():
     torch.manual_seed(0)
     expert, policy = torch.randn(4000, 26), torch.randn(4000, 26)
-    trainer = make_trainer(expert, torch.zeros(4000, 5), minibatch=2000)
-    result = trainer.update(policy, torch.zeros(4000, 5), torch.Generator())
+    result = update(make_trainer(expert, minibatch=2000), policy)
     assert abs(result.accuracy - 0.5) < 0.06
     assert result.loss == pytest.approx(math.log(2.0), abs=0.03)
 
@@ -76,18 +85,14 @@ def test_instance_noise_hides_what_is_smaller_than_it():
     policy[:, 5:10] = policy[:, 5:10] * 0.05 + 0.2
     accuracy = []
     for noise in (0.0, 1.0):
-        contract = make_env("so101-reach", num_envs=1, randomisation="none").contract
-        config = DiscriminatorConfig(
+        trainer = make_trainer(
+            expert,
             inputs=("joint_velocity",),
             instance_noise={"joint_velocity": noise},
             epochs=10,
             learning_rate=3e-3,
         )
-        features = FeatureSelection(contract, config)
-        trainer = DiscriminatorTrainer(
-            config, features, expert, torch.zeros(4000, 5), torch.Generator().manual_seed(0)
-        )
-        accuracy.append(trainer.update(policy, torch.zeros(4000, 5), torch.Generator()).accuracy)
+        accuracy.append(update(trainer, policy).accuracy)
     assert accuracy[0] > 0.9
     assert accuracy[1] < 0.75
 
@@ -95,3 +100,49 @@ def test_instance_noise_hides_what_is_smaller_than_it():
 def test_noise_for_an_input_that_is_not_read_is_refused():
     with pytest.raises(ConfigError, match="did you mean 'joint_velocity'"):
         DiscriminatorConfig(inputs=("joint_velocity",), instance_noise={"joint_velocty": 0.1})
+
+
+def test_the_logit_of_an_absorbing_state_is_the_ratio_of_the_time_spent_there():
+    torch.manual_seed(0)
+    same = torch.randn(8000, 26)
+    trainer = make_trainer(same, absorbing_share=0.8, learning_rate=2e-3)
+    policy = side(trainer.features, same, absorbing_share=0.4)
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(4):
+        trainer.update(policy, generator)
+    logit = trainer.discriminator(trainer.features.absorbing[None])
+    assert float(logit.detach()) == pytest.approx(math.log(0.8 / 0.4), abs=0.1)
+    alive = trainer.discriminator(trainer.features.scale(policy.inputs)).detach().mean()
+    assert float(alive) == pytest.approx(math.log(0.2 / 0.6), abs=0.1)
+
+
+def test_terminations_count_for_as_long_as_the_discount_lets_them():
+    # 10 of 100 steps end an episode, each followed by 99 discounted steps of nothing
+    share = Samples.of(torch.zeros(100, 2), 10, gamma=0.99).absorbing_share
+    assert share == pytest.approx(990.0 / 1090.0)
+    assert Samples.of(torch.zeros(100, 2), 0, gamma=0.99).absorbing_share == 0.0
+
+
+def test_a_replay_keeps_every_row_with_the_same_probability():
+    replay, generator = Replay(200, 1), torch.Generator().manual_seed(0)
+    for first in range(0, 2000, 50):
+        replay.add(torch.arange(first, first + 50.0)[:, None], generator)
+    drawn = replay.draw(4000, generator)
+    assert replay.count == 200
+    assert float(drawn.mean()) == pytest.approx(1000.0, abs=150.0)
+
+
+def test_a_replay_of_earlier_policies_is_trained_against():
+    # the first policy is told from the expert, and later policies are the expert itself
+    torch.manual_seed(0)
+    expert, early = torch.randn(4000, 26), torch.randn(4000, 26)
+    early[:, 23] += 3.0
+    logits = []
+    for share in (0.0, 0.5):
+        trainer = make_trainer(expert, replay_share=share, learning_rate=2e-3)
+        update(trainer, early)
+        for seed in range(4):
+            update(trainer, torch.randn(4000, 26), seed)
+        features = trainer.features.scale(side(trainer.features, early).inputs)
+        logits.append(float(trainer.discriminator(features).detach().mean()))
+    assert logits[1] < logits[0] - 0.5

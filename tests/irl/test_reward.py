@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from trirl_robot.errors import ConfigError
 from trirl_robot.irl.correction import corrected_step_size
-from trirl_robot.irl.discriminator import Discriminator, DiscriminatorConfig, FeatureSelection
+from trirl_robot.irl.discriminator import Discriminator
+from trirl_robot.irl.features import FeatureSelection
 from trirl_robot.irl.reward import RewardChain, RewardConfig
 from trirl_robot.sim.env import make_env
 
@@ -13,10 +14,7 @@ from trirl_robot.sim.env import make_env
 @pytest.fixture(scope="module")
 def features():
     contract = make_env("so101-reach", num_envs=1, randomisation="none").contract
-    return FeatureSelection(
-        contract,
-        DiscriminatorConfig(inputs=("joint_velocity", "end_effector_to_target", "action")),
-    )
+    return FeatureSelection(contract, ("joint_velocity", "end_effector_to_target", "action"))
 
 
 def make_discriminator(features, seed):
@@ -96,4 +94,4 @@ def test_a_chain_is_saved_and_loaded_at_its_own_length(features):
 def test_an_unknown_input_offers_the_nearest():
     contract = make_env("so101-reach", num_envs=1, randomisation="none").contract
     with pytest.raises(ConfigError, match="did you mean 'joint_velocity'"):
-        FeatureSelection(contract, DiscriminatorConfig(inputs=("joint_velocities",)))
+        FeatureSelection(contract, ("joint_velocities",))

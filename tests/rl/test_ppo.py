@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from trirl_robot.rl.advantage import generalised_advantage
 from trirl_robot.rl.critic import Critic
 from trirl_robot.rl.policy import GaussianPolicy
 from trirl_robot.rl.ppo import PPO, PPOConfig
@@ -39,12 +40,28 @@ def wanted(observation):
     return torch.tanh(observation[..., :2])
 
 
+class Penalty:
+    """A KL penalty with a fixed coefficient."""
+
+    def __init__(self, coefficient):
+        self.coefficient = coefficient
+
+    def begin(self, advantage_scale):
+        pass
+
+    def project(self, mean, log_std, old_mean, old_log_std):
+        return mean, log_std
+
+    def loss(self, kl):
+        return self.coefficient * kl
+
+
 def improve(ppo, generator, rounds, **kwargs):
     results = []
     for _ in range(rounds):
         rollout = make_rollout(ppo.policy, generator)
         reward = -((rollout.action - wanted(rollout.observation)) ** 2).sum(-1)
-        settings = {"kl_penalty": 0.0, "entropy_coef": 0.0, **kwargs}
+        settings = {"entropy_coef": 0.0, **kwargs}
         results.append(ppo.update(rollout, reward, generator=generator, **settings))
     return results
 
@@ -61,7 +78,7 @@ def test_a_larger_penalty_keeps_the_policy_nearer():
     kl = []
     for penalty in (0.0, 3.0, 100.0):
         ppo, generator = setup(policy_learning_rate=3e-3)
-        kl.append(improve(ppo, generator, 3, kl_penalty=penalty)[-1].kl_mean)
+        kl.append(improve(ppo, generator, 3, trust_region=Penalty(penalty))[-1].kl_mean)
     assert kl[0] > 1.5 * kl[1] > 3.0 * kl[2]
 
 
@@ -80,3 +97,28 @@ def test_while_only_the_critic_learns_the_policy_stands_still():
     result = improve(ppo, generator, 2, critic_only=True)[-1]
     assert result.kl_mean == pytest.approx(0.0, abs=1e-9)
     assert all(torch.equal(a, b) for a, b in zip(before, ppo.policy.parameters(), strict=True))
+
+
+def test_the_learning_rate_follows_the_kl():
+    rates = []
+    for target in (1e-6, 10.0):
+        ppo, generator = setup(kl_target=target)
+        improve(ppo, generator, 4)
+        ppo.set_progress(0.0)
+        rates.append(ppo.learning_rate)
+    assert rates[0] < ppo.config.policy_learning_rate < rates[1]
+
+
+def test_what_comes_after_a_termination_is_worth_what_it_is_said_to_be():
+    reward, value = torch.zeros(1, 2), torch.zeros(1, 2)
+    advantage = generalised_advantage(
+        reward=reward,
+        value=value,
+        next_value=torch.full((1, 2), 5.0),
+        terminated=torch.tensor([[True, False]]),
+        truncated=torch.tensor([[False, False]]),
+        gamma=0.9,
+        gae_lambda=0.95,
+        absorbing_value=-3.0,
+    )
+    torch.testing.assert_close(advantage, torch.tensor([[-2.7, 4.5]]))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from trirl_robot.config import to_mapping
+from trirl_robot.errors import RunError
 from trirl_robot.export.onnx import export_policy, export_reward
 from trirl_robot.export.parity import largest_difference
 from trirl_robot.runs.folder import RunFolder, versions
@@ -70,6 +71,11 @@ def export(run: Path, output: Path) -> ExportResult:
     """
     learnt = load_learnt(run)
     contract = learnt.contract
+    if learnt.reward is None:
+        raise RunError(
+            f"{run}: algorithm {learnt.config.algorithm.algorithm} keeps no reward to export; "
+            "train with --algorithm trirl"
+        )
     observation, action = _inputs(learnt)
     provenance = _provenance(run, learnt.config)
     policy, reward = output / "policy.onnx", output / "reward.onnx"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -11,10 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from trirl_robot.cli.progress import progress_bar
-from trirl_robot.config import find_config, load
 from trirl_robot.demos.dataset import load_demonstrations
 from trirl_robot.errors import ConfigError
-from trirl_robot.irl.trirl import Trirl, TrirlConfig
+from trirl_robot.runs.algorithms import Learner, load_algorithm
 from trirl_robot.runs.folder import RunFolder
 from trirl_robot.runs.settings import RunConfig
 from trirl_robot.runs.train import build_learner, train
@@ -67,7 +67,7 @@ def command(
         folder, config = RunFolder.open(resume)
         learner = build_learner(config, resume)
     else:
-        if demonstrations is None or output is None:
+        if output is None:
             raise ConfigError("expected DEMONSTRATIONS and --output, or --resume RUN")
         config = resolve(
             demonstrations,
@@ -104,7 +104,7 @@ def _require_nothing_beside_resume(context: click.Context) -> None:
 
 
 def resolve(
-    demonstrations: Path,
+    demonstrations: Path | None,
     output: Path,
     *,
     task: str | None = None,
@@ -118,38 +118,43 @@ def resolve(
     Raises:
         TrirlError: any of it is missing or not valid.
     """
-    settings = load(TrirlConfig, find_config("algorithms", algorithm), overrides)
     drawn = load_randomisation(randomisation)
-    chosen = load_task(task) if task is not None else None
-    read = load_demonstrations(demonstrations)
+    if demonstrations is None and task is None:
+        raise ConfigError("expected DEMONSTRATIONS, or a --task for an algorithm without any")
+    read = None if demonstrations is None else load_demonstrations(demonstrations)
+    chosen = load_task(task if task is not None else read.task)  # type: ignore[union-attr]
     return RunConfig(
-        demonstrations=os.path.relpath(demonstrations, output),
-        demonstrations_sha256=read.sha256,
-        task=chosen or load_task(read.task),
+        demonstrations=None if read is None else os.path.relpath(read.path, output),
+        demonstrations_sha256=None if read is None else read.sha256,
+        task=chosen,
         randomisation=drawn,
-        algorithm=settings,
+        algorithm=load_algorithm(algorithm, chosen, overrides),
         seed=seed,
     )
 
 
-def run(folder: RunFolder, config: RunConfig, learner: Trirl, console: Console) -> None:
+def run(folder: RunFolder, config: RunConfig, learner: Learner, console: Console) -> None:
     """Train with a progress bar and a closing table."""
     latest: dict[str, float] = {}
-    rate, evaluated = 0.0, "success: first evaluation pending"
+    done, evaluated = 0.0, "first evaluation pending"
     with progress_bar("iterations") as progress:
-        task = progress.add_task("training", total=config.algorithm.iterations, detail="cloning")
+        task = progress.add_task("training", total=config.algorithm.iterations, detail="beginning")
 
         def show(metrics: dict[str, float], iterations: int) -> None:
-            nonlocal rate, evaluated
+            nonlocal done, evaluated
             latest.update(metrics)
-            speed = config.algorithm.steps_per_iteration / metrics["time/iteration_s"]
-            rate = speed if rate == 0.0 else 0.9 * rate + 0.1 * speed
+            steps = metrics["env_steps"] - done
+            done = metrics["env_steps"]
             if "evaluation/success_rate" in metrics:
-                evaluated = f"success {100 * metrics['evaluation/success_rate']:.0f} %"
+                evaluated = (
+                    f"success {100 * metrics['evaluation/success_rate']:.0f} %, "
+                    f"return {metrics['evaluation/return']:.0f}"
+                )
+            speed = steps / metrics["time/iteration_s"] if "time/iteration_s" in metrics else 0.0
             progress.update(
                 task,
                 completed=metrics["iteration"],
-                detail=f"{metrics['env_steps'] / 1e3:.0f}k steps, {rate:.0f}/s, {evaluated}",
+                detail=f"{done / 1e3:.0f}k steps, {speed:.0f}/s, {evaluated}",
             )
 
         train(folder, config, learner, show)
@@ -159,27 +164,34 @@ def run(folder: RunFolder, config: RunConfig, learner: Trirl, console: Console) 
 
 
 def _summary(metrics: dict[str, float]) -> Table:
-    rows = {
-        "success under training randomisation": (
-            f"{100 * metrics.get('evaluation/success_rate', float('nan')):.1f} %"
-        ),
-        "environment steps": f"{metrics['env_steps']:,.0f}",
-        "time": f"{metrics['time_s']:.0f} s",
-        "eta (multiplier of the KL bound)": f"{metrics['trust_region/eta']:.2f}",
-        "KL of the last update": (
-            f"{metrics['trust_region/kl_mean']:.4f} (bound {metrics['trust_region/kl_bound']:g})"
-        ),
-        "discriminator accuracy": f"{metrics['discriminator/accuracy']:.2f}",
-        "discriminators in the reward": (
-            f"{metrics['reward/chain_length']:.0f} "
-            f"(dropped weight {metrics['reward/dropped_mass']:.3f})"
-        ),
-        "time by phase": ", ".join(
-            f"{phase} {100 * metrics[f'time/{phase}_share']:.0f} %"
-            for phase in ("rollout", "discriminator", "reward", "policy")
-        ),
-    }
     table = Table(show_header=False)
-    for name, value in rows.items():
-        table.add_row(name, value)
+    for name, text in _summary_rows(metrics):
+        table.add_row(name, text)
     return table
+
+
+def _summary_rows(metrics: dict[str, float]) -> Iterator[tuple[str, str]]:
+    """Yield what a learner has reported last, name and value."""
+    success, returned = metrics.get("evaluation/success_rate"), metrics.get("evaluation/return")
+    if success is not None:
+        yield "success under training randomisation", f"{100 * success:.1f} %"
+    if returned is not None:
+        yield "return of the task's own reward", f"{returned:.1f}"
+    yield "environment steps", f"{metrics['env_steps']:,.0f}"
+    yield "time", f"{metrics['time_s']:.0f} s"
+    if "trust_region/eta" in metrics:
+        bound = f" (bound {metrics['trust_region/kl_bound']:g})"
+        yield "eta (multiplier of the KL bound)", f"{metrics['trust_region/eta']:.2f}"
+        yield "KL of the last update", f"{metrics['trust_region/kl_mean']:.4f}{bound}"
+    if "discriminator/accuracy" in metrics:
+        yield "discriminator accuracy", f"{metrics['discriminator/accuracy']:.2f}"
+    if "reward/chain_length" in metrics:
+        dropped = f" (dropped weight {metrics['reward/dropped_mass']:.3f})"
+        yield "discriminators in the reward", f"{metrics['reward/chain_length']:.0f}{dropped}"
+    phases = [
+        f"{name.removeprefix('time/').removesuffix('_share')} {100 * share:.0f} %"
+        for name, share in metrics.items()
+        if name.endswith("_share") and name.startswith("time/")
+    ]
+    if phases:
+        yield "time by phase", ", ".join(phases)

@@ -9,20 +9,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trirl_robot.config import require
-from trirl_robot.contract import PolicyContract
 from trirl_robot.errors import ConfigError, unknown_name
-from trirl_robot.rl.networks import InputScaler
-
-ACTION = "action"
-"""Name under which the action is an input beside the observation fields."""
+from trirl_robot.irl.features import FeatureSelection
+from trirl_robot.irl.replay import Replay
+from trirl_robot.rl.networks import Scaling
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiscriminatorConfig:
     """Settings of the discriminator."""
 
-    inputs: tuple[str, ...]
-    """Observation fields that it sees, and `action`."""
+    inputs: tuple[str, ...] = ("observation", "action")
+    """What it sees: observation fields, `observation` for all of them, `action`; with `next_` in
+    front as they are after the step."""
+    scaling: Scaling = "compressed"
+    """How it scales what it sees; see `InputScaler`."""
     hidden: int = 64
     """Width of its two hidden layers."""
     learning_rate: float = 5.0e-4
@@ -32,70 +33,31 @@ class DiscriminatorConfig:
     minibatch: int = 512
     """Samples of each side in one gradient step."""
     gradient_penalty: float = 0.05
-    """Weight of the squared norm of the input gradient at random interpolates."""
+    """Weight of the penalty on the input gradient at random interpolates."""
+    gradient_norm: float = 0.0
+    """Norm of the input gradient that is not penalised."""
     instance_noise: dict[str, float] = field(default_factory=dict)
     """Standard deviation of the noise that is added in training to an input, by name and in its own
     unit, to demonstrations and policy alike: without it a Gaussian policy is told from an operator
     by its noise, whatever it does."""
+    replay_share: float = 0.0
+    """Share of the policy's samples that are taken from earlier policies' instead: what they did is
+    then not forgotten."""
+    replay_size: int = 300_000
+    """Samples of earlier policies that are kept."""
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        require(self, "at least 1", lambda v: v >= 1, "hidden", "epochs", "minibatch")
+        counts = ("hidden", "epochs", "minibatch", "replay_size")
+        require(self, "at least 1", lambda v: v >= 1, *counts)
         require(self, "more than 0", lambda v: v > 0, "learning_rate")
-        require(self, "0 or more", lambda v: v >= 0, "gradient_penalty")
+        require(self, "0 or more", lambda v: v >= 0, "gradient_penalty", "gradient_norm")
+        require(self, "a value in [0, 1)", lambda v: 0 <= v < 1, "replay_share")
         for name, deviation in self.instance_noise.items():
             if name not in self.inputs:
                 raise ConfigError(unknown_name("input with instance noise", name, self.inputs))
             if deviation < 0:
                 raise ConfigError(f"instance_noise of {name} is {deviation}, expected 0 or more")
-
-
-class FeatureSelection(nn.Module):
-    """Picks the discriminator's inputs from observation and action, and scales them.
-
-    The scale is that of the demonstrations and stays fixed, so that every discriminator of a run
-    reads the same inputs.
-    """
-
-    index: Tensor
-    noise: Tensor
-
-    def __init__(self, contract: PolicyContract, config: DiscriminatorConfig) -> None:
-        super().__init__()
-        size = contract.observation_size
-        places = {**contract.observation_slices, ACTION: slice(size, size + contract.action_size)}
-        positions: list[int] = []
-        noise: list[float] = []
-        for name in config.inputs:
-            if name not in places:
-                raise ConfigError(unknown_name("discriminator input", name, places))
-            chosen = range(places[name].start, places[name].stop)
-            positions += chosen
-            noise += [config.instance_noise.get(name, 0.0)] * len(chosen)
-        if not positions:
-            raise ConfigError("the discriminator has no inputs; name observation fields or action")
-        self.register_buffer("index", torch.tensor(positions))
-        self.register_buffer("noise", torch.tensor(noise))
-        self.scaler = InputScaler(len(positions))
-
-    @property
-    def size(self) -> int:
-        """Number of inputs."""
-        return self.index.shape[0]
-
-    def select(self, observation: Tensor, action: Tensor) -> Tensor:
-        """Return the unscaled inputs, (B, n) and (B, m) to (B, f)."""
-        return torch.cat([observation, action], dim=-1)[..., self.index]
-
-    def noisy(self, observation: Tensor, action: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the unscaled inputs with instance noise, (B, n) and (B, m) to (B, f)."""
-        inputs = self.select(observation, action)
-        return inputs + torch.randn(inputs.shape, generator=generator) * self.noise
-
-    def forward(self, observation: Tensor, action: Tensor) -> Tensor:
-        """Return the scaled inputs, (B, n) and (B, m) to (B, f)."""
-        scaled: Tensor = self.scaler(self.select(observation, action))
-        return scaled
 
 
 class Discriminator(nn.Module):
@@ -143,6 +105,27 @@ class DiscriminatorResult:
     """Mean norm of the input gradient at interpolates."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Samples:
+    """What one side has done."""
+
+    inputs: Tensor
+    """Unscaled inputs of its transitions, (B, f - 1)."""
+    absorbing_share: float
+    """Share of its time that it spends in absorbing states, in [0, 1)."""
+
+    @staticmethod
+    def of(inputs: Tensor, terminations: int, gamma: float) -> Samples:
+        """Return the samples of B transitions, of which some led into an absorbing state.
+
+        There it stays for ever, which counts gamma / (1 - gamma) steps in the discounted occupancy.
+        """
+        absorbed = terminations * gamma / (1.0 - gamma)
+        return Samples(
+            inputs=inputs, absorbing_share=absorbed / max(absorbed + inputs.shape[0], 1.0)
+        )
+
+
 class DiscriminatorTrainer:
     """Trains one discriminator against the policy as it changes."""
 
@@ -150,68 +133,82 @@ class DiscriminatorTrainer:
         self,
         config: DiscriminatorConfig,
         features: FeatureSelection,
-        expert_observation: Tensor,
-        expert_action: Tensor,
+        expert: Samples,
         generator: torch.Generator,
     ) -> None:
         self.config = config
         self.features = features
-        self._expert_observation = expert_observation
-        self._expert_action = expert_action
-        features.scaler.fit(features.noisy(expert_observation, expert_action, generator))
+        self._expert = expert
+        noise = torch.randn(expert.inputs.shape, generator=generator) * features.noise
+        features.scaler.fit(expert.inputs + noise)
         self.discriminator = Discriminator(features.size, config.hidden, generator)
         self.optimiser = torch.optim.Adam(
-            self.discriminator.parameters(), lr=config.learning_rate, eps=1e-5
+            self.discriminator.parameters(), lr=config.learning_rate, eps=1e-5, fused=True
         )
+        self.replay = Replay(config.replay_size if config.replay_share else 0, features.size - 1)
 
-    def update(
-        self, observation: Tensor, action: Tensor, generator: torch.Generator
-    ) -> DiscriminatorResult:
-        """Train on the policy's samples, (B, n) and (B, m), against the demonstrations."""
-        policy = self.features.scaler(self.features.noisy(observation, action, generator))
-        losses, norms = [], []
+    def update(self, policy: Samples, generator: torch.Generator) -> DiscriminatorResult:
+        """Train on the policy's samples against the demonstrations."""
+        count, losses, norms = policy.inputs.shape[0], [], []
         for _ in range(self.config.epochs):
-            order = torch.randperm(policy.shape[0], generator=generator)
+            order = torch.randperm(count, generator=generator)
             for chosen in torch.split(order, self.config.minibatch):
-                expert = self.expert_features(chosen.shape[0], generator)
-                loss, norm = self._step(expert, policy[chosen], generator)
+                inputs = self._with_replay(policy.inputs[chosen], generator)
+                features = self._drawn(inputs, policy.absorbing_share, generator)
+                loss, norm = self._step(
+                    self.expert_features(len(chosen), generator), features, generator
+                )
                 losses.append(loss)
                 norms.append(norm)
+        self.replay.add(policy.inputs, generator)
         with torch.no_grad():
-            expert = self.expert_features(min(4096, policy.shape[0]), generator)
-            expert_logit, policy_logit = self.discriminator(expert), self.discriminator(policy)
+            expert = self.expert_features(min(4096, count), generator)
+            features = self._drawn(policy.inputs, policy.absorbing_share, generator)
+            expert_logit, policy_logit = self.discriminator(expert), self.discriminator(features)
+        right = (expert_logit > 0).float().mean() + (policy_logit <= 0).float().mean()
         return DiscriminatorResult(
-            loss=sum(losses) / len(losses),
-            accuracy=float(
-                0.5 * ((expert_logit > 0).float().mean() + (policy_logit <= 0).float().mean())
-            ),
+            loss=float(torch.stack(losses).mean()),
+            accuracy=float(0.5 * right),
             calibration=calibration_gap(expert_logit, policy_logit),
-            gradient_norm=sum(norms) / len(norms),
+            gradient_norm=float(torch.stack(norms).mean()),
         )
 
     def expert_features(self, count: int, generator: torch.Generator) -> Tensor:
-        """Draw scaled inputs of the expert with their instance noise, shape (count, f)."""
-        total = self._expert_observation.shape[0]
-        chosen = torch.randint(total, (count,), generator=generator)
-        observation, action = self._expert_observation[chosen], self._expert_action[chosen]
-        scaled: Tensor = self.features.scaler(self.features.noisy(observation, action, generator))
-        return scaled
+        """Draw features of the expert with their instance noise, shape (count, f)."""
+        expert = self._expert
+        chosen = torch.randint(expert.inputs.shape[0], (count,), generator=generator)
+        return self._drawn(expert.inputs[chosen], expert.absorbing_share, generator)
+
+    def _drawn(self, inputs: Tensor, absorbing_share: float, generator: torch.Generator) -> Tensor:
+        """Return features of which as many as that share are those of an absorbing state."""
+        features = self.features.noisy(inputs, generator)
+        if absorbing_share > 0.0:
+            absorbed = torch.rand(len(inputs), generator=generator) < absorbing_share
+            features[absorbed] = self.features.absorbing
+        return features
+
+    def _with_replay(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
+        count = round(self.config.replay_share * len(inputs))
+        if not count or not self.replay.count:
+            return inputs
+        return torch.cat([self.replay.draw(count, generator), inputs[count:]])
 
     def _step(
         self, expert: Tensor, policy: Tensor, generator: torch.Generator
-    ) -> tuple[float, float]:
+    ) -> tuple[Tensor, Tensor]:
         mix = torch.rand(policy.shape[0], 1, generator=generator)
         _, slope = self.discriminator.logit_and_slope(mix * expert + (1.0 - mix) * policy)
-        squared = (slope**2).sum(-1)
-        loss = 0.5 * (
-            functional.softplus(-self.discriminator(expert)).mean()
-            + functional.softplus(self.discriminator(policy)).mean()
-        )
+        norm = slope.square().sum(-1).clamp_min(1e-12).sqrt()
+        logit = self.discriminator(torch.cat([expert, policy]))
+        sign = torch.ones_like(logit)
+        sign[: len(expert)] = -1.0
+        loss = functional.softplus(sign * logit).mean()
+        penalty = (norm - self.config.gradient_norm).square().mean()
         self.optimiser.zero_grad(set_to_none=True)
-        penalised = loss + self.config.gradient_penalty * squared.mean()
+        penalised = loss + self.config.gradient_penalty * penalty
         penalised.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
-        return float(loss.detach()), float(squared.detach().sqrt().mean())
+        return loss.detach(), norm.detach().mean()
 
 
 @torch.no_grad()

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from trirl_robot.config import require
-from trirl_robot.irl.discriminator import Discriminator, FeatureSelection
+from trirl_robot.irl.discriminator import Discriminator
+from trirl_robot.irl.features import FeatureSelection
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +64,11 @@ class RewardChain(nn.Module):
         """Number of discriminators in the chain."""
         return self.weights.shape[0]
 
-    def forward(self, observation: Tensor, action: Tensor) -> Tensor:
-        """Return the reward in units of the temperature, (B, n) and (B, m) to (B,)."""
-        return self.from_features(self.features(observation, action))
+    def forward(
+        self, observation: Tensor, action: Tensor, following: Tensor | None = None
+    ) -> Tensor:
+        """Return the reward in units of the temperature, (B,); arguments as of the features."""
+        return self.from_features(self.features(observation, action, following))
 
     def from_features(self, features: Tensor) -> Tensor:
         """Return the reward for scaled inputs, (B, f) to (B,)."""

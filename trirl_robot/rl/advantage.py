@@ -15,11 +15,13 @@ def generalised_advantage(
     truncated: Tensor,
     gamma: float,
     gae_lambda: float,
+    absorbing_value: float = 0.0,
 ) -> Tensor:
     """Return advantages (Schulman et al. 2016, arXiv 1506.02438).
 
     A time-out is not an end: its step bootstraps from the value of the episode's own final
-    observation, and only the sum over later steps is cut there.
+    observation, and only the sum over later steps is cut there. A termination is not an end
+    either: an absorbing state goes on for ever, and what it is worth decides whether to avoid it.
 
     Args:
         reward: shape (T, N).
@@ -30,13 +32,15 @@ def generalised_advantage(
         truncated: episode ended by its time limit, bool, shape (T, N).
         gamma: discount.
         gae_lambda: weight of longer returns.
+        absorbing_value: value of an absorbing state, 1 / (1 - gamma) times the reward of a step
+            there.
 
     Returns:
         Advantages, shape (T, N).
     """
-    alive = (~terminated).float()
     continues = (~(terminated | truncated)).float()
-    delta = reward + gamma * next_value * alive - value
+    following_value = torch.where(terminated, absorbing_value, next_value)
+    delta = reward + gamma * following_value - value
     advantage = torch.zeros_like(reward)
     following = torch.zeros_like(reward[0])
     for step in range(reward.shape[0] - 1, -1, -1):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from trirl_robot.rl.networks import InputScaler, mlp
+from trirl_robot.rl.networks import InputScaler, Scaling, mlp
 
 
 class Critic(nn.Module):
@@ -26,10 +26,11 @@ class Critic(nn.Module):
         *,
         hidden: Sequence[int],
         generator: torch.Generator,
+        scaling: Scaling = "compressed",
         decay: float = 0.9,
     ) -> None:
         super().__init__()
-        self.scaler = InputScaler(observation_size)
+        self.scaler = InputScaler(observation_size, scaling)
         self.network = mlp([observation_size, *hidden, 1], generator, output_gain=1.0)
         self.register_buffer("mean", torch.zeros(()))
         self.register_buffer("deviation", torch.ones(()))

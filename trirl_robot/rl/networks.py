@@ -5,9 +5,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
+
+Scaling = Literal["compressed", "linear"]
+"""How inputs are scaled; see `InputScaler`."""
+
+LEAST_DEVIATION = 1e-3
+"""Least standard deviation that inputs are divided by."""
 
 
 def mlp(sizes: Sequence[int], generator: torch.Generator, *, output_gain: float) -> nn.Sequential:
@@ -32,42 +39,71 @@ def mlp(sizes: Sequence[int], generator: torch.Generator, *, output_gain: float)
 
 
 class InputScaler(nn.Module):
-    """Scales inputs by what the demonstrations held; fixed once fitted, exported with the network.
+    """Scales inputs by what has been seen, exported with the network.
 
-    Each input is centred on its median, compressed by asinh and standardised. Movements that end
-    in a hold have two scales, decimetres on the way and millimetres at the goal: dividing by the
-    standard deviation alone leaves the second invisible to a network.
+    Linear scaling centres and standardises. Compressed scaling centres each input on its median,
+    compresses it by asinh and standardises: movements that end in a hold have two scales,
+    decimetres on the way and millimetres at the goal, and dividing by the standard deviation alone
+    leaves the second invisible to a network.
     """
 
     median: Tensor
     width: Tensor
     mean: Tensor
     deviation: Tensor
+    count: Tensor
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, scaling: Scaling = "compressed") -> None:
         super().__init__()
+        self._compresses = scaling == "compressed"
         self.register_buffer("median", torch.zeros(size))
         self.register_buffer("width", torch.ones(size))
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("deviation", torch.ones(size))
+        # in double precision a number of steps is exact
+        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
 
     @torch.no_grad()
     def fit(self, values: Tensor) -> None:
         """Take the scales from `values`, shape (B, n)."""
-        median = values.median(0).values
-        distance = (values - median).abs()
-        # the lower half of the distances: the spread within a hold, where there is one
-        narrow = distance.quantile(0.4, dim=0)
-        self.median.copy_(median)
-        self.width.copy_(torch.maximum(narrow, 0.02 * values.std(0)).clamp_min(1e-6))
+        if self._compresses:
+            median = values.median(0).values
+            distance = (values - median).abs()
+            # the lower half of the distances: the spread within a hold, where there is one
+            narrow = distance.quantile(0.4, dim=0)
+            self.median.copy_(median)
+            self.width.copy_(torch.maximum(narrow, 0.02 * values.std(0)).clamp_min(1e-6))
         compressed = self._compress(values)
         self.mean.copy_(compressed.mean(0))
         # a constant input has no scale of its own
-        self.deviation.copy_(compressed.std(0).clamp_min(1e-3))
+        self.deviation.copy_(compressed.std(0).clamp_min(LEAST_DEVIATION))
+        self.count.fill_(float(values.shape[0]))
+
+    @torch.no_grad()
+    def track(self, values: Tensor) -> None:
+        """Take the mean and deviation of all values so far, with these, (B, n), among them.
+
+        Two sets of values are merged as in Chan et al. 1979; the compression stays as it was fitted
+        to the first.
+        """
+        if self.count == 0:
+            self.fit(values)
+            return
+        new = self._compress(values)
+        count = float(values.shape[0])
+        total = float(self.count) + count
+        shift = new.mean(0) - self.mean
+        square = self.deviation**2 * self.count + new.var(0, unbiased=False) * count
+        square += shift**2 * self.count * count / total
+        self.mean.add_(shift * count / total)
+        self.deviation.copy_((square / total).sqrt().clamp_min(LEAST_DEVIATION))
+        self.count.fill_(total)
 
     def forward(self, values: Tensor) -> Tensor:
         """Return the scaled inputs, within [-10, 10]; same shape."""
         return ((self._compress(values) - self.mean) / self.deviation).clamp(-10.0, 10.0)
 
     def _compress(self, values: Tensor) -> Tensor:
+        if not self._compresses:
+            return values
         return torch.asinh((values - self.median) / self.width)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from trirl_robot.rl.networks import InputScaler, mlp
+from trirl_robot.contract import PolicyContract
+from trirl_robot.rl.networks import InputScaler, Scaling, mlp
 
 LOG_STD_RANGE = (math.log(0.02), math.log(1.5))
 """Bounds of the log standard deviation: below, exploration ends; above, actions saturate."""
@@ -30,9 +32,10 @@ class GaussianPolicy(nn.Module):
         hidden: Sequence[int],
         initial_std: float,
         generator: torch.Generator,
+        scaling: Scaling = "compressed",
     ) -> None:
         super().__init__()
-        self.scaler = InputScaler(observation_size)
+        self.scaler = InputScaler(observation_size, scaling)
         self.network = mlp([observation_size, *hidden, action_size], generator, output_gain=0.01)
         self.log_std = nn.Parameter(torch.full((action_size,), math.log(initial_std)))
 
@@ -58,6 +61,36 @@ class GaussianPolicy(nn.Module):
     def entropy(self) -> Tensor:
         """Return the differential entropy, a scalar, nats."""
         return gaussian_entropy(self.log_std)
+
+
+class PolicySettings(Protocol):
+    """Settings that decide a policy's form."""
+
+    @property
+    def policy_hidden(self) -> tuple[int, ...]:
+        """Widths of the hidden layers."""
+
+    @property
+    def initial_std(self) -> float:
+        """Standard deviation of the actions at the start."""
+
+    @property
+    def observation_scaling(self) -> Scaling:
+        """How it scales what it reads; see `InputScaler`."""
+
+
+def build_policy(
+    settings: PolicySettings, contract: PolicyContract, generator: torch.Generator
+) -> GaussianPolicy:
+    """Return the policy of a configuration, untrained."""
+    return GaussianPolicy(
+        contract.observation_size,
+        contract.action_size,
+        hidden=settings.policy_hidden,
+        initial_std=settings.initial_std,
+        scaling=settings.observation_scaling,
+        generator=generator,
+    )
 
 
 class MeanAction:

@@ -1,8 +1,9 @@
-"""Proximal policy optimisation with an explicit KL penalty towards the policy before the update."""
+"""Proximal policy optimisation (Schulman et al. 2017, arXiv 1707.06347), within a trust region."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +11,13 @@ from torch import Tensor, nn
 from trirl_robot.config import require
 from trirl_robot.rl.advantage import generalised_advantage
 from trirl_robot.rl.critic import Critic
-from trirl_robot.rl.policy import GaussianPolicy, gaussian_kl, log_prob
+from trirl_robot.rl.policy import GaussianPolicy, gaussian_entropy, gaussian_kl, log_prob
 from trirl_robot.rl.rollout import Rollout
+
+RATE_STEP = 1.5
+"""Factor by which the learning rate is adapted."""
+RATE_RANGE = 30.0
+"""Greatest factor between the adapted and the annealed learning rate, either way."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +40,9 @@ class PPOConfig:
     """Adam's learning rate for the policy at the end; linear in between."""
     critic_learning_rate: float = 1.0e-3
     """Adam's learning rate for the critic."""
+    kl_target: float | None = None
+    """KL of an update, nats, that the policy's learning rate is adapted to, by a factor beside the
+    annealing; None leaves it alone."""
     max_gradient_norm: float = 1.0
     """Gradients are scaled down to this norm."""
 
@@ -42,6 +51,7 @@ class PPOConfig:
         positive = ("clip", "policy_learning_rate", "critic_learning_rate", "max_gradient_norm")
         require(self, "more than 0", lambda v: v > 0, *positive)
         require(self, "0 or more", lambda v: v >= 0, "final_learning_rate")
+        require(self, "more than 0, or null", lambda v: v is None or v > 0, "kl_target")
         require(self, "at least 1", lambda v: v >= 1, "epochs", "minibatch")
         require(self, "a value in [0, 1)", lambda v: 0 <= v < 1, "gamma")
         require(self, "a value in [0, 1]", lambda v: 0 <= v <= 1, "gae_lambda")
@@ -65,6 +75,21 @@ class PPOResult:
     """Share of the returns' variance that the critic explains."""
 
 
+class TrustRegion(Protocol):
+    """Keeps an update of the policy near the policy before it."""
+
+    def begin(self, advantage_scale: float) -> None:
+        """Take note of the scale that the advantages of this update are divided by."""
+
+    def project(
+        self, mean: Tensor, log_std: Tensor, old_mean: Tensor, old_log_std: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the nearest policy within the region: means (B, m) and log deviations (m,)."""
+
+    def loss(self, kl: Tensor) -> Tensor:
+        """Return what is added to the loss, for the mean KL(new || old) of a minibatch."""
+
+
 class PPO:
     """Updates policy and critic from rollouts and any reward."""
 
@@ -76,41 +101,60 @@ class PPO:
             [*policy.network.parameters(), policy.log_std],
             lr=config.policy_learning_rate,
             eps=1e-5,
+            fused=True,
         )
         self.critic_optimiser = torch.optim.Adam(
-            critic.network.parameters(), lr=config.critic_learning_rate, eps=1e-5
+            critic.network.parameters(), lr=config.critic_learning_rate, eps=1e-5, fused=True
         )
+        self.rate_factor = 1.0
+        """What the annealed learning rate is multiplied by to meet `kl_target`."""
+
+    @property
+    def learning_rate(self) -> float:
+        """Present learning rate of the policy."""
+        return float(self.policy_optimiser.param_groups[0]["lr"])
 
     def set_progress(self, fraction: float) -> None:
         """Anneal the policy's learning rate; fraction of the training done, in [0, 1]."""
         start, end = self.config.policy_learning_rate, self.config.final_learning_rate
         for group in self.policy_optimiser.param_groups:
-            group["lr"] = start + (end - start) * fraction
+            group["lr"] = self.rate_factor * (start + (end - start) * fraction)
+
+    def _adapt_learning_rate(self, kl: float) -> None:
+        target = self.config.kl_target
+        if target is None:
+            return
+        if kl > 2.0 * target:
+            self.rate_factor = max(self.rate_factor / RATE_STEP, 1.0 / RATE_RANGE)
+        elif kl < 0.5 * target:
+            self.rate_factor = min(self.rate_factor * RATE_STEP, RATE_RANGE)
 
     def update(
         self,
         rollout: Rollout,
         reward: Tensor,
         *,
-        kl_penalty: float,
         entropy_coef: float,
         generator: torch.Generator,
+        trust_region: TrustRegion | None = None,
+        absorbing_value: float = 0.0,
         critic_only: bool = False,
     ) -> PPOResult:
         """Improve the policy on `reward`.
 
-        Maximises, per sample, clipped ratio * A / s + (entropy_coef / s) * H - kl_penalty * KL,
-        where s is the advantages' standard deviation.
+        Maximises, per sample, clipped ratio * A / s + (entropy_coef / s) * H, less what the trust
+        region adds, where s is the advantages' standard deviation.
 
         Args:
             rollout: experience of the policy as it is now.
             reward: reward of each step, shape (T, N).
-            kl_penalty: coefficient of KL(new || old) beside normalised advantages.
             entropy_coef: temperature in units of the reward.
             generator: order of the samples.
+            trust_region: what keeps the policy near; None for the clipping alone.
+            absorbing_value: value of the state after a termination, see `generalised_advantage`.
             critic_only: leave the policy as it is.
         """
-        advantage, returns = self._targets(rollout, reward)
+        advantage, returns = self._targets(rollout, reward, absorbing_value)
         scale = float(advantage.std().clamp_min(1e-6))
         batch = _Batch(
             observation=rollout.observation.flatten(0, 1),
@@ -120,6 +164,8 @@ class PPO:
             advantage=((advantage - advantage.mean()) / scale).flatten(),
             returns=self.critic.normalise(returns).flatten(),
         )
+        if trust_region is not None:
+            trust_region.begin(scale)
         count, policy_losses, critic_losses = rollout.steps, [], []
         for _ in range(self.config.epochs):
             order = torch.randperm(count, generator=generator)
@@ -127,12 +173,14 @@ class PPO:
                 critic_losses.append(self._critic_step(batch, chosen))
                 if not critic_only:
                     policy_losses.append(
-                        self._policy_step(batch, chosen, kl_penalty, entropy_coef / scale)
+                        self._policy_step(batch, chosen, trust_region, entropy_coef / scale)
                     )
         with torch.no_grad():
             mean = self.policy(batch.observation)
             kl = gaussian_kl(mean, self.policy.log_std, batch.mean, batch.log_std)
             residual = batch.returns - self.critic.normalised(batch.observation)
+        if not critic_only:
+            self._adapt_learning_rate(float(kl.mean()))
         return PPOResult(
             kl_mean=float(kl.mean()),
             kl_max=float(kl.max()),
@@ -143,7 +191,9 @@ class PPO:
         )
 
     @torch.no_grad()
-    def _targets(self, rollout: Rollout, reward: Tensor) -> tuple[Tensor, Tensor]:
+    def _targets(
+        self, rollout: Rollout, reward: Tensor, absorbing_value: float
+    ) -> tuple[Tensor, Tensor]:
         value = self.critic(rollout.observation)
         advantage = generalised_advantage(
             reward=reward,
@@ -153,34 +203,43 @@ class PPO:
             truncated=rollout.truncated,
             gamma=self.config.gamma,
             gae_lambda=self.config.gae_lambda,
+            absorbing_value=absorbing_value,
         )
         returns = advantage + value
         self.critic.track(returns)
         return advantage, returns
 
     def _policy_step(
-        self, batch: _Batch, chosen: Tensor, kl_penalty: float, entropy_weight: float
-    ) -> float:
-        log_std = self.policy.log_std
-        mean = self.policy(batch.observation[chosen])
+        self,
+        batch: _Batch,
+        chosen: Tensor,
+        trust_region: TrustRegion | None,
+        entropy_weight: float,
+    ) -> Tensor:
         old_mean, action = batch.mean[chosen], batch.action[chosen]
+        mean: Tensor = self.policy(batch.observation[chosen])
+        log_std: Tensor = self.policy.log_std
+        if trust_region is not None:
+            mean, log_std = trust_region.project(mean, log_std, old_mean, batch.log_std)
         ratio = torch.exp(
             log_prob(action, mean, log_std) - log_prob(action, old_mean, batch.log_std)
         )
         clipped = ratio.clamp(1.0 - self.config.clip, 1.0 + self.config.clip)
         advantage = batch.advantage[chosen]
         surrogate = torch.minimum(ratio * advantage, clipped * advantage).mean()
-        kl = gaussian_kl(mean, log_std, old_mean, batch.log_std).mean()
-        loss = -surrogate - entropy_weight * self.policy.entropy() + kl_penalty * kl
+        loss = -surrogate - entropy_weight * gaussian_entropy(log_std)
+        if trust_region is not None:
+            kl = gaussian_kl(mean, log_std, old_mean, batch.log_std).mean()
+            loss = loss + trust_region.loss(kl)
         self._descend(loss, self.policy_optimiser, self.policy)
         self.policy.bound_std()
-        return -float(surrogate.detach())
+        return -surrogate.detach()
 
-    def _critic_step(self, batch: _Batch, chosen: Tensor) -> float:
+    def _critic_step(self, batch: _Batch, chosen: Tensor) -> Tensor:
         error = self.critic.normalised(batch.observation[chosen]) - batch.returns[chosen]
         loss = (error**2).mean()
         self._descend(loss, self.critic_optimiser, self.critic)
-        return float(loss.detach())
+        return loss.detach()
 
     def _descend(self, loss: Tensor, optimiser: torch.optim.Optimizer, module: nn.Module) -> None:
         optimiser.zero_grad(set_to_none=True)
@@ -199,5 +258,5 @@ class _Batch:
     returns: Tensor
 
 
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
+def _mean(values: list[Tensor]) -> float:
+    return float(torch.stack(values).mean()) if values else 0.0

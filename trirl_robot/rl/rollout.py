@@ -43,6 +43,11 @@ class Rollout:
         return self.action.clamp(-1.0, 1.0)
 
     @property
+    def success_rate(self) -> float:
+        """Share of the ended episodes that fulfilled the task; NaN where none ended."""
+        return self.successes / self.episodes if self.episodes else float("nan")
+
+    @property
     def steps(self) -> int:
         """Environment steps in the rollout."""
         return self.terminated.numel()

@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 
 from trirl_robot.contract import PolicyContract
-from trirl_robot.irl.discriminator import FeatureSelection
+from trirl_robot.irl.imitation import build_features
 from trirl_robot.irl.reward import RewardChain
-from trirl_robot.irl.trirl import build_policy, build_reward
-from trirl_robot.rl.policy import GaussianPolicy
+from trirl_robot.irl.trirl import TrirlConfig, build_reward
+from trirl_robot.rl.policy import GaussianPolicy, build_policy
 from trirl_robot.runs.checkpoint import fitting, load_checkpoint
 from trirl_robot.runs.folder import RunFolder
 from trirl_robot.runs.settings import RunConfig
@@ -30,8 +30,8 @@ class Learnt:
     """The averaged policy, which is what is evaluated and exported."""
     cloned: GaussianPolicy | None
     """The cloned policy that it started from; None for a run from scratch."""
-    reward: RewardChain
-    """The reward."""
+    reward: RewardChain | None
+    """The reward; None for a learner that keeps none."""
 
 
 def load_learnt(path: Path) -> Learnt:
@@ -44,12 +44,13 @@ def load_learnt(path: Path) -> Learnt:
     state = load_checkpoint(folder.checkpoint)
     env = build_env(config.task, 1, randomisation=config.randomisation, seed=config.seed)
     algorithm = config.algorithm
-    features = FeatureSelection(env.contract, algorithm.discriminator)
     policy = build_policy(algorithm, env.contract, torch.Generator())
-    reward = build_reward(algorithm, features)
+    reward = None
     with fitting(folder.checkpoint):
         policy.load_state_dict(state["averaged"])
-        reward.load_state_dict(state["reward"])
+        if isinstance(algorithm, TrirlConfig):
+            reward = build_reward(algorithm, build_features(algorithm, env.contract))
+            reward.load_state_dict(state["reward"])
     cloned = None
     if folder.cloned.is_file():
         cloned = build_policy(algorithm, env.contract, torch.Generator())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trirl_robot.config import require
-from trirl_robot.irl.trirl import TrirlConfig
+from trirl_robot.runs.algorithms import AlgorithmConfig
 from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.tasks.registry import TaskConfig
 
@@ -14,15 +14,15 @@ from trirl_robot.sim.tasks.registry import TaskConfig
 class RunConfig:
     """Everything that decides a run's result, beside the software's versions."""
 
-    demonstrations: str
-    """HDF5 file of the demonstrations, relative to the run folder."""
-    demonstrations_sha256: str
+    demonstrations: str | None
+    """HDF5 file of the demonstrations, relative to the run folder; None for a learner without."""
+    demonstrations_sha256: str | None
     """SHA-256 of that file; a resumed run refuses another."""
     task: TaskConfig
     """The task."""
     randomisation: RandomisationConfig
     """Dynamics that are drawn in training and in the evaluations on the way."""
-    algorithm: TrirlConfig
+    algorithm: AlgorithmConfig
     """The learner."""
     seed: int = 0
     """Fixes everything that is drawn."""

@@ -10,11 +10,12 @@ from pathlib import Path
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from trirl_robot.demos.dataset import load_demonstrations
+from trirl_robot.demos.dataset import Demonstrations, load_demonstrations
 from trirl_robot.errors import DatasetError
 from trirl_robot.evaluation.rollouts import EvaluationResult, evaluate
-from trirl_robot.irl.trirl import Trirl
+from trirl_robot.irl.imitation import ImitationLearner
 from trirl_robot.rl.policy import MeanAction
+from trirl_robot.runs.algorithms import Learner, build_learner_of
 from trirl_robot.runs.checkpoint import fitting, load_checkpoint, save_checkpoint
 from trirl_robot.runs.folder import RunFolder
 from trirl_robot.runs.settings import RunConfig
@@ -26,7 +27,7 @@ Progress = Callable[[dict[str, float], int], None]
 """Called after each iteration with its metrics and the number of iterations of the run."""
 
 
-def build_learner(config: RunConfig, folder: Path) -> Trirl:
+def build_learner(config: RunConfig, folder: Path) -> Learner:
     """Build the learner of a run, untrained.
 
     Args:
@@ -45,19 +46,26 @@ def build_learner(config: RunConfig, folder: Path) -> Trirl:
         randomisation=config.randomisation,
         seed=config.seed,
     )
+    demonstrations = _demonstrations(config, folder, env)
+    return build_learner_of(config.algorithm, demonstrations, env, config.seed)
+
+
+def _demonstrations(config: RunConfig, folder: Path, env: Environments) -> Demonstrations | None:
+    if config.demonstrations is None:
+        return None
     path = Path(os.path.normpath(folder / config.demonstrations))
     demonstrations = load_demonstrations(path, contract=env.contract)
     if demonstrations.sha256 != config.demonstrations_sha256:
         raise DatasetError(
-            f"{path}: changed since the run began (SHA-256 is "
-            f"{demonstrations.sha256[:12]}, expected {config.demonstrations_sha256[:12]}); "
-            "restore the file or start a new run"
+            f"{path}: changed since the run began (SHA-256 is {demonstrations.sha256[:12]}, "
+            f"expected {str(config.demonstrations_sha256)[:12]}); restore the file or start a new "
+            "run"
         )
-    return Trirl(config.algorithm, demonstrations, env, config.seed)
+    return demonstrations
 
 
 def train(
-    folder: RunFolder, config: RunConfig, learner: Trirl, on_progress: Progress | None = None
+    folder: RunFolder, config: RunConfig, learner: Learner, on_progress: Progress | None = None
 ) -> None:
     """Train from the last checkpoint, or from the beginning where there is none.
 
@@ -77,7 +85,7 @@ def train(
 
 
 def _train(
-    folder: RunFolder, config: RunConfig, learner: Trirl, on_progress: Progress | None
+    folder: RunFolder, config: RunConfig, learner: Learner, on_progress: Progress | None
 ) -> None:
     started = time.perf_counter()
     elapsed = _restore(folder, learner)
@@ -92,6 +100,7 @@ def _train(
                 result = evaluate_learner(learner, evaluation_env, config)
                 metrics["evaluation/success_rate"] = result.success_rate.value
                 metrics["evaluation/median_distance_m"] = result.median_distance_m
+                metrics["evaluation/return"] = float(result.episode_return.mean())
             metrics["time_s"] = elapsed + time.perf_counter() - started
             folder.append_metrics(metrics)
             for name, value in metrics.items():
@@ -104,7 +113,7 @@ def _train(
         writer.close()
 
 
-def evaluate_learner(learner: Trirl, env: Environments, config: RunConfig) -> EvaluationResult:
+def evaluate_learner(learner: Learner, env: Environments, config: RunConfig) -> EvaluationResult:
     """Measure the averaged policy's success under the training's randomisation."""
     return evaluate(
         MeanAction(learner.averaged),
@@ -114,7 +123,7 @@ def evaluate_learner(learner: Trirl, env: Environments, config: RunConfig) -> Ev
     )
 
 
-def _restore(folder: RunFolder, learner: Trirl) -> float:
+def _restore(folder: RunFolder, learner: Learner) -> float:
     """Load the last checkpoint or begin; return the seconds of training before it."""
     if folder.checkpoint.is_file():
         state = load_checkpoint(folder.checkpoint)
@@ -124,9 +133,9 @@ def _restore(folder: RunFolder, learner: Trirl) -> float:
         rows = folder.read_metrics()
         return float(rows[-1]["time_s"]) if rows else 0.0
     folder.rewind_metrics(0)
-    if learner.config.start == "clone":
+    if isinstance(learner, ImitationLearner) and learner.config.start == "clone":
         learner.clone()
-        save_checkpoint(folder.cloned, learner.policy.state_dict())
+        save_checkpoint(folder.cloned, learner.averaged.state_dict())
     return 0.0
 
 

@@ -1,0 +1,118 @@
+"""What a discriminator sees of a transition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from trirl_robot.contract import PolicyContract
+from trirl_robot.errors import ConfigError, unknown_name
+from trirl_robot.rl.networks import InputScaler, Scaling
+
+ACTION, OBSERVATION, NEXT = "action", "observation", "next_"
+"""Names of inputs beside the observation's fields: the action, the whole observation, and the
+prefix of what is read after the step."""
+
+
+class FeatureSelection(nn.Module):
+    """Picks inputs from transitions, scales them, and marks absorbing states.
+
+    The scale is that of the demonstrations and stays fixed, so that every discriminator of a run
+    reads the same inputs. The last feature is 1 in an absorbing state, in which all others are 0
+    (Kostrikov et al. 2019, arXiv 1809.02925), and 0 elsewhere.
+    """
+
+    index: Tensor
+    noise: Tensor
+    absorbing: Tensor
+
+    def __init__(
+        self,
+        contract: PolicyContract,
+        inputs: Sequence[str],
+        *,
+        noise: dict[str, float] | None = None,
+        scaling: Scaling = "compressed",
+    ) -> None:
+        """Look the inputs up.
+
+        Args:
+            contract: what observation and action are.
+            inputs: observation fields, `observation` for all of them, `action`; with `next_` in
+                front as they are after the step.
+            noise: standard deviation of the noise in training, by input, in its own unit.
+            scaling: how inputs are scaled.
+
+        Raises:
+            ConfigError: an unknown input, or none.
+        """
+        super().__init__()
+        places = _places(contract)
+        positions: list[int] = []
+        deviations: list[float] = []
+        for name in inputs:
+            if name not in places:
+                raise ConfigError(unknown_name("discriminator input", name, places))
+            positions += places[name]
+            deviations += [(noise or {}).get(name, 0.0)] * len(places[name])
+        if not positions:
+            raise ConfigError("the discriminator has no inputs; name observation fields or action")
+        self.register_buffer("index", torch.tensor(positions))
+        self.register_buffer("noise", torch.tensor(deviations))
+        self.register_buffer("absorbing", torch.zeros(len(positions) + 1))
+        self.absorbing[-1] = 1.0
+        self.reads_next = max(positions) >= contract.observation_size + contract.action_size
+        """Whether it needs the observation after the step."""
+        self.is_noisy = any(deviations)
+        """Whether inputs differ from one training step to the next."""
+        self.scaler = InputScaler(len(positions), scaling)
+
+    @property
+    def size(self) -> int:
+        """Number of features."""
+        return self.absorbing.shape[0]
+
+    def select(self, observation: Tensor, action: Tensor, following: Tensor) -> Tensor:
+        """Return the unscaled inputs, (B, n), (B, m) and (B, n) to (B, f - 1)."""
+        return torch.cat([observation, action, following], dim=-1)[..., self.index]
+
+    def scale(self, inputs: Tensor) -> Tensor:
+        """Return the features of transitions that are not absorbing, (B, f - 1) to (B, f)."""
+        return nn.functional.pad(self.scaler(inputs), (0, 1))
+
+    def noisy(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the features with instance noise, (B, f - 1) to (B, f)."""
+        if self.is_noisy:
+            inputs = inputs + torch.randn(inputs.shape, generator=generator) * self.noise
+        return self.scale(inputs)
+
+    def forward(
+        self, observation: Tensor, action: Tensor, following: Tensor | None = None
+    ) -> Tensor:
+        """Return the features, (B, n), (B, m) and (B, n) to (B, f).
+
+        Args:
+            observation: what was acted on.
+            action: what was done.
+            following: what was observed then; may be left out if nothing of it is read.
+        """
+        return self.scale(
+            self.select(observation, action, observation if following is None else following)
+        )
+
+
+def _places(contract: PolicyContract) -> dict[str, list[int]]:
+    """Return where each input stands in observation, action and next observation side by side."""
+    size = contract.observation_size
+    after = size + contract.action_size
+    fields = {
+        OBSERVATION: range(size),
+        **{n: range(p.start, p.stop) for n, p in contract.observation_slices.items()},
+    }
+    return {
+        **{name: list(place) for name, place in fields.items()},
+        ACTION: list(range(size, after)),
+        **{NEXT + name: [after + i for i in place] for name, place in fields.items()},
+    }

@@ -1,0 +1,155 @@
+"""What every learner from demonstrations and rollouts shares: a discriminator and a start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from trirl_robot.baselines.bc import CloningConfig, CloningResult, clone
+from trirl_robot.config import require
+from trirl_robot.contract import PolicyContract
+from trirl_robot.demos.dataset import Demonstrations
+from trirl_robot.irl.discriminator import (
+    DiscriminatorConfig,
+    DiscriminatorResult,
+    DiscriminatorTrainer,
+    Samples,
+)
+from trirl_robot.irl.features import FeatureSelection
+from trirl_robot.rl.on_policy import OnPolicyConfig, OnPolicyLearner
+from trirl_robot.rl.rollout import Rollout
+from trirl_robot.sim.interface import Environments
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImitationConfig(OnPolicyConfig):
+    """Settings that every learner from demonstrations and rollouts has."""
+
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    """The classifier of expert against policy."""
+    start: Literal["clone", "scratch"] = "clone"
+    """Whether the policy starts from behavioural cloning or from random weights."""
+    warmup_iterations: int = 4
+    """Iterations at the start in which only critic and discriminator learn."""
+    cloning: CloningConfig = field(default_factory=CloningConfig)
+    """Behavioural cloning, from which the policy may start."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        super().__post_init__()
+        require(self, "0 or more", lambda v: v >= 0, "warmup_iterations")
+
+
+def build_features(config: ImitationConfig, contract: PolicyContract) -> FeatureSelection:
+    """Return what the discriminator of a configuration reads, its scales not yet fitted."""
+    return FeatureSelection(
+        contract,
+        config.discriminator.inputs,
+        noise=config.discriminator.instance_noise,
+        scaling=config.discriminator.scaling,
+    )
+
+
+class ImitationLearner(OnPolicyLearner):
+    """Holds the demonstrations, and the discriminator that compares the policy with them."""
+
+    config: ImitationConfig
+
+    def __init__(
+        self, config: ImitationConfig, demonstrations: Demonstrations, env: Environments, seed: int
+    ) -> None:
+        """Build the networks.
+
+        Args:
+            config: settings.
+            demonstrations: what to imitate; its contract must be the environment's.
+            env: the environments to learn in.
+            seed: fixes weights, samples and actions.
+        """
+        self.expert_observation = torch.from_numpy(demonstrations.observation).float()
+        self.expert_action = torch.from_numpy(demonstrations.action).float()
+        super().__init__(config, env, seed, self.expert_observation)
+        self.features = build_features(config, env.contract)
+        following = torch.from_numpy(demonstrations.next_observation).float()
+        self.expert_inputs = self.features.select(
+            self.expert_observation, self.expert_action, following
+        )
+        terminations = int(demonstrations.terminated.sum())
+        self.discriminator = DiscriminatorTrainer(
+            config.discriminator,
+            self.features,
+            Samples.of(self.expert_inputs, terminations, config.ppo.gamma),
+            self.generator,
+        )
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """Everything with parameters or statistics, by name."""
+        return {**super().modules, "discriminator": self.discriminator.discriminator}
+
+    @property
+    def optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        """All optimisers, by name."""
+        return {**super().optimisers, "discriminator_optimiser": self.discriminator.optimiser}
+
+    @property
+    def is_warming_up(self) -> bool:
+        """Whether the policy is still left as it is."""
+        return self.iteration < self.config.warmup_iterations
+
+    def clone(self) -> CloningResult:
+        """Fit the policy to the demonstrations by behavioural cloning."""
+        result = clone(
+            self.policy,
+            self.expert_observation,
+            self.expert_action,
+            self.config.cloning,
+            self.generator,
+        )
+        self.averaged.load_state_dict(self.policy.state_dict())
+        return result
+
+    def inputs_of(self, rollout: Rollout) -> Tensor:
+        """Return the discriminator's unscaled inputs of a rollout's transitions, (T N, f - 1)."""
+        parts = (rollout.observation, rollout.applied_action, rollout.final_observation)
+        return self.features.select(*(part.flatten(0, 1) for part in parts))
+
+    def train_discriminator(self, rollout: Rollout, inputs: Tensor) -> DiscriminatorResult:
+        """Train the discriminator on a rollout, whose unscaled inputs are given."""
+        terminations = int(rollout.terminated.sum())
+        samples = Samples.of(inputs, terminations, self.config.ppo.gamma)
+        return self.discriminator.update(samples, self.generator)
+
+    def absorbing_value(self, reward: float) -> float:
+        """Return the value of an absorbing state, for the reward of a step there.
+
+        For ever a step earns that reward and the entropy of the uniform policy, which is what is
+        best where no action matters: (r + entropy_coef H_uniform) / (1 - gamma). Returns of other
+        states hold no entropy, whose bonus is a term of its own in the objective, so what counts is
+        by how much more the uniform policy has than the present one.
+        """
+        size = self.env.contract.action_size
+        uniform = size * float(torch.log(torch.tensor(2.0)))
+        surplus = uniform - float(self.policy.entropy().detach())
+        return (reward + self.config.entropy_coef * surplus) / (1.0 - self.config.ppo.gamma)
+
+    def discriminator_metrics(self, result: DiscriminatorResult) -> dict[str, float]:
+        """Return what a round of the discriminator reports."""
+        return {
+            "discriminator/loss": result.loss,
+            "discriminator/accuracy": result.accuracy,
+            "discriminator/calibration": result.calibration,
+            "discriminator/gradient_norm": result.gradient_norm,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that a resumed run needs to go on bit for bit (on a CPU)."""
+        return {**super().state_dict(), "replay": self.discriminator.replay.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        super().load_state_dict(state)
+        self.discriminator.replay.load_state_dict(state["replay"])

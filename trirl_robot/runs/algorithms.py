@@ -1,0 +1,109 @@
+"""The algorithms: their settings by name and task, and their learners."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from trirl_robot.baselines.cloning import BehaviouralCloning, BehaviouralCloningConfig
+from trirl_robot.baselines.gail import Gail, GailConfig
+from trirl_robot.baselines.ppo import TaskRewardConfig, TaskRewardLearner
+from trirl_robot.config import (
+    CONFIGS,
+    apply_override,
+    find_config,
+    from_mapping,
+    merged,
+    read_yaml,
+)
+from trirl_robot.demos.dataset import Demonstrations
+from trirl_robot.errors import ConfigError
+from trirl_robot.irl.trirl import Trirl, TrirlConfig
+from trirl_robot.rl.policy import GaussianPolicy
+from trirl_robot.sim.interface import Environments
+from trirl_robot.sim.tasks.registry import TaskConfig
+
+AlgorithmConfig = TrirlConfig | GailConfig | TaskRewardConfig | BehaviouralCloningConfig
+
+RECIPES = CONFIGS / "algorithms" / "tasks"
+"""Settings that suit a task, beside an algorithm's own: for all algorithms, and for one."""
+
+
+class Learner(Protocol):
+    """What a run trains."""
+
+    env: Environments
+    """The environments to learn in."""
+    iteration: int
+    """Iterations that are done."""
+
+    @property
+    def averaged(self) -> GaussianPolicy:
+        """The policy that is evaluated and exported."""
+
+    def step(self) -> dict[str, float]:
+        """Run one iteration; return its metrics."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that a resumed run needs to go on bit for bit (on a CPU)."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+
+
+def load_algorithm(name: str, task: TaskConfig, overrides: Sequence[str] = ()) -> AlgorithmConfig:
+    """Read the settings of an algorithm for a task.
+
+    A built-in algorithm takes what `configs/algorithms/tasks` holds for the task, or else for its
+    kind; a file of the user's stands for itself.
+
+    Args:
+        name: built-in name or YAML file.
+        task: the task.
+        overrides: `key.subkey=value`, applied last.
+
+    Raises:
+        ConfigError: unknown algorithm or setting.
+    """
+    path = find_config("algorithms", name)
+    data = read_yaml(path)
+    recipe = _recipe(task)
+    if path.parent == RECIPES.parent and recipe is not None:
+        settings = read_yaml(recipe)
+        for section in ("all", str(data.get("algorithm"))):
+            part = settings.get(section) or {}
+            if not isinstance(part, Mapping):
+                raise ConfigError(f"{recipe}: '{section}' holds no keys and values")
+            data = merged(data, part)
+    for override in overrides:
+        apply_override(data, override)
+    config: AlgorithmConfig = from_mapping(AlgorithmConfig, data, str(path))  # type: ignore[arg-type]
+    return config
+
+
+def _recipe(task: TaskConfig) -> Path | None:
+    for name in (task.name, task.task):
+        path = RECIPES / f"{name}.yaml"
+        if path.is_file():
+            return path
+    return None
+
+
+def build_learner_of(
+    config: AlgorithmConfig, demonstrations: Demonstrations | None, env: Environments, seed: int
+) -> Learner:
+    """Build the learner of a configuration, untrained.
+
+    Raises:
+        ConfigError: it learns from demonstrations, and there are none.
+    """
+    if isinstance(config, TaskRewardConfig):
+        return TaskRewardLearner(config, env, seed)
+    if demonstrations is None:
+        raise ConfigError(f"algorithm {config.algorithm} learns from demonstrations; name a file")
+    if isinstance(config, BehaviouralCloningConfig):
+        return BehaviouralCloning(config, demonstrations, env, seed)
+    if isinstance(config, GailConfig):
+        return Gail(config, demonstrations, env, seed)
+    return Trirl(config, demonstrations, env, seed)
