@@ -94,6 +94,18 @@ def export(run: Path, output: Path) -> ExportResult:
     )
 
 
+def export_learnt_policy(run: Path, path: Path) -> None:
+    """Write the policy of a run alone, of an algorithm that keeps no reward too.
+
+    Raises:
+        RunError: the folder holds no run or no checkpoint.
+    """
+    learnt = load_learnt(run)
+    observation, _ = _inputs(learnt)
+    provenance = _provenance(run, learnt.config)
+    export_policy(learnt.policy, learnt.contract, observation[:GOLDEN], provenance, path)
+
+
 def _inputs(learnt: Learnt) -> tuple[Floats, Floats]:
     """Return random observations around and beyond those of the task, and random actions."""
     config, generator = learnt.config, np.random.default_rng(0)

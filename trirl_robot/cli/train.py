@@ -29,6 +29,10 @@ from trirl_robot.sim.tasks.registry import load_task
 @click.option("--task", help="Task name or file; by default the demonstrations'.")
 @click.option("--randomisation", default="light", show_default=True, help="Preset name or file.")
 @click.option("--algorithm", default="trirl", show_default=True, help="Algorithm name or file.")
+@click.option("--episodes", type=int, help="Learn from the first so many demonstrations only.")
+@click.option(
+    "--keep-every", default=1, show_default=True, help="Learn from one step in so many only."
+)
 @click.option("--seed", default=0, show_default=True, help="Fixes everything that is drawn.")
 @click.option(
     "--set",
@@ -46,10 +50,12 @@ def command(
     task: str | None,
     randomisation: str,
     algorithm: str,
+    episodes: int | None,
+    keep_every: int,
     seed: int,
     overrides: tuple[str, ...],
 ) -> None:
-    """Learn a reward and a policy from DEMONSTRATIONS with TRIRL.
+    """Learn a reward and a policy from DEMONSTRATIONS, with TRIRL or a baseline.
 
     The run folder holds the resolved configuration, versions, metrics (metrics.jsonl and
     TensorBoard), the cloned policy and the last checkpoint. A run that was killed goes on with
@@ -59,6 +65,8 @@ def command(
     Examples:
       trirl train demos.hdf5 --output runs/reach
       trirl train demos.hdf5 --output runs/short --set total_steps=200000 --seed 3
+      trirl train demos.hdf5 --algorithm gail --episodes 1 --output runs/gail
+      trirl train --algorithm ppo --task half-cheetah --randomisation none --output runs/expert
       trirl train --resume runs/reach
       tensorboard --logdir runs
     """
@@ -75,6 +83,8 @@ def command(
             task=task,
             randomisation=randomisation,
             algorithm=algorithm,
+            episodes=episodes,
+            keep_every=keep_every,
             seed=seed,
             overrides=overrides,
         )
@@ -110,6 +120,8 @@ def resolve(
     task: str | None = None,
     randomisation: str = "light",
     algorithm: str = "trirl",
+    episodes: int | None = None,
+    keep_every: int = 1,
     seed: int = 0,
     overrides: tuple[str, ...] = (),
 ) -> RunConfig:
@@ -126,6 +138,8 @@ def resolve(
     return RunConfig(
         demonstrations=None if read is None else os.path.relpath(read.path, output),
         demonstrations_sha256=None if read is None else read.sha256,
+        episodes=episodes,
+        keep_every=keep_every,
         task=chosen,
         randomisation=drawn,
         algorithm=load_algorithm(algorithm, chosen, overrides),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,37 @@ class Demonstrations:
     """Shape (T,)."""
     truncated: Flags
     """Shape (T,)."""
+
+    def subset(self, episodes: int | None = None, every: int = 1) -> Demonstrations:
+        """Return some of the demonstrations, or some of their steps.
+
+        Args:
+            episodes: how many demonstrations to keep, the first ones; None keeps all.
+            every: keep one step in this many of each, and always its last.
+
+        Raises:
+            DatasetError: there are not that many.
+        """
+        count = len(self.lengths) if episodes is None else episodes
+        if not 1 <= count <= len(self.lengths):
+            raise DatasetError(
+                f"{self.path}: holds {len(self.lengths)} demonstrations, {count} are asked for; "
+                "record more with trirl record --append, or ask for fewer"
+            )
+        ends = np.cumsum(self.lengths)
+        kept = [
+            np.union1d(np.arange(end - length, end, every), end - 1)
+            for end, length in zip(ends[:count], self.lengths[:count], strict=True)
+        ]
+        rows = np.concatenate(kept)
+        arrays = ("observation", "action", "next_observation", "terminated", "truncated")
+        return replace(
+            self,
+            names=self.names[:count],
+            lengths=np.array([len(part) for part in kept]),
+            task_parameters=self.task_parameters[:count],
+            **{name: getattr(self, name)[rows] for name in arrays},
+        )
 
 
 def load_demonstrations(path: Path, *, contract: PolicyContract | None = None) -> Demonstrations:

@@ -18,6 +18,10 @@ class RunConfig:
     """HDF5 file of the demonstrations, relative to the run folder; None for a learner without."""
     demonstrations_sha256: str | None
     """SHA-256 of that file; a resumed run refuses another."""
+    episodes: int | None = None
+    """Demonstrations that are learnt from, the first of the file; None for all."""
+    keep_every: int = 1
+    """One step in this many of each demonstration is learnt from."""
     task: TaskConfig
     """The task."""
     randomisation: RandomisationConfig
@@ -35,6 +39,6 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        counts = ("evaluation_episodes", "evaluation_every", "checkpoint_every")
+        counts = ("keep_every", "evaluation_episodes", "evaluation_every", "checkpoint_every")
         require(self, "at least 1", lambda v: v >= 1, *counts)
         require(self, "0 or more", lambda v: v >= 0, "seed")

@@ -61,7 +61,7 @@ def _demonstrations(config: RunConfig, folder: Path, env: Environments) -> Demon
             f"expected {str(config.demonstrations_sha256)[:12]}); restore the file or start a new "
             "run"
         )
-    return demonstrations
+    return demonstrations.subset(config.episodes, config.keep_every)
 
 
 def train(

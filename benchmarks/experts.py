@@ -1,0 +1,142 @@
+"""Experts of the imitation benchmark: trained on the true reward, measured, and recorded.
+
+    python benchmarks/experts.py                    what is missing is trained and recorded
+    python benchmarks/experts.py --task half-cheetah --train
+
+A trained expert is kept as `benchmarks/experts/TASK.onnx`, with its training's settings inside; its
+demonstrations are recorded anew in seconds, the same ones every time. Arms are demonstrated by their
+scripted operators.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from teleop.record import record
+from trirl_robot.cli.export import export_learnt_policy
+from trirl_robot.cli.train import resolve, run
+from trirl_robot.evaluation.demonstrate import demonstrate
+from trirl_robot.evaluation.results import Figure, write_results
+from trirl_robot.evaluation.rollouts import EvaluationResult, OnnxPolicy, evaluate
+from trirl_robot.model_file import ModelFile
+from trirl_robot.runs.folder import RunFolder
+from trirl_robot.runs.train import build_learner
+from trirl_robot.sim.env import make_batch
+from trirl_robot.sim.episode_random import Purpose
+
+FOLDER = Path(__file__).parent
+EXPERTS, DEMONSTRATIONS = FOLDER / "experts", FOLDER / "demonstrations"
+
+GOALS = {"half-cheetah": 5500.0, "hopper": 3000.0, "walker2d": 4000.0, "ant": 4500.0}
+"""Least mean return of an expert."""
+SCRIPTED = ("so101-reach", "so101-push", "so101-lift")
+"""Tasks whose demonstrations come from a scripted operator."""
+DEMONSTRATION_COUNT = 10
+EVALUATION_EPISODES = 100
+
+
+def main() -> None:
+    """Train and record what is missing, print the table, write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--task", nargs="+", default=list(GOALS), help="tasks")
+    parser.add_argument("--train", action="store_true", help="train again what is there")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the training")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    arguments = parser.parse_args()
+    console = Console()
+    for task in arguments.task:
+        if arguments.train or not (EXPERTS / f"{task}.onnx").is_file():
+            train_expert(task, arguments.seed, console)
+    figures = [_figure(task) for task in arguments.task]
+    console.print(_table(figures))
+    if arguments.json is not None:
+        write_results(arguments.json, figures)
+
+
+def train_expert(task: str, seed: int, console: Console) -> None:
+    """Train PPO on the task's own reward and keep the policy."""
+    folder = Path("runs") / f"expert-{task}-{seed}"
+    if folder.exists():
+        sys.exit(f"{folder} is there already; remove it to train the expert of {task} again")
+    config = resolve(None, folder, task=task, randomisation="none", algorithm="ppo", seed=seed)
+    learner = build_learner(config, folder)
+    run(RunFolder.create(folder, config), config, learner, console)
+    EXPERTS.mkdir(exist_ok=True)
+    export_learnt_policy(folder, EXPERTS / f"{task}.onnx")
+
+
+def expert_policy(task: str) -> OnnxPolicy:
+    """Return the trained expert of a task."""
+    return OnnxPolicy(ModelFile(EXPERTS / f"{task}.onnx"))
+
+
+def demonstrations_of(task: str) -> Path:
+    """Return a file with ten demonstrations of a task, recorded if it is missing."""
+    path = DEMONSTRATIONS / f"{task}.hdf5"
+    if path.is_file():
+        return path
+    DEMONSTRATIONS.mkdir(exist_ok=True)
+    if task in SCRIPTED:
+        record(task, "scripted", DEMONSTRATION_COUNT, path, seed=0, realtime=False)
+    else:
+        env = make_batch(
+            task,
+            num_envs=DEMONSTRATION_COUNT,
+            randomisation="none",
+            seed=0,
+            purpose=Purpose.RECORDING,
+            autoreset=False,
+        )
+        demonstrate(expert_policy(task), env, f"PPO expert of {task}", path)
+    return path
+
+
+def measure_expert(task: str) -> EvaluationResult:
+    """Return what the expert does in fresh episodes."""
+    env = make_batch(
+        task,
+        num_envs=EVALUATION_EPISODES,
+        randomisation="none",
+        seed=0,
+        purpose=Purpose.EVALUATION,
+        autoreset=False,
+    )
+    return evaluate(expert_policy(task), env, EVALUATION_EPISODES, 0)
+
+
+def _figure(task: str) -> Figure:
+    returns = measure_expert(task).episode_return
+    low, high = np.quantile(returns, [0.05, 0.95])
+    return Figure(
+        name=f"expert/{task}/return",
+        value=float(returns.mean()),
+        unit="return",
+        goal=f">= {GOALS[task]:,.0f}" if task in GOALS else None,
+        spread=(float(low), float(high)),
+        n=len(returns),
+    )
+
+
+def _table(figures: Sequence[Figure]) -> Table:
+    table = Table("expert", "mean return", "5 % - 95 %", "episodes", "goal")
+    for figure in figures:
+        low, high = figure.spread or (float("nan"), float("nan"))
+        table.add_row(
+            figure.name.split("/")[1],
+            f"{figure.value:,.0f}",
+            f"{low:,.0f} - {high:,.0f}",
+            str(figure.n),
+            str(figure.goal or ""),
+        )
+    return table
+
+
+if __name__ == "__main__":
+    main()
