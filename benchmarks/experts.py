@@ -4,8 +4,8 @@
     python benchmarks/experts.py --task half-cheetah --train
 
 A trained expert is kept as `benchmarks/experts/TASK.onnx`, with its training's settings inside; its
-demonstrations are recorded anew in seconds, the same ones every time. Arms are demonstrated by their
-scripted operators.
+demonstrations are recorded anew in seconds, the same ones every time. Arms are demonstrated by
+their scripted operators.
 """
 
 from __future__ import annotations

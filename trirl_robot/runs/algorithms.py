@@ -27,7 +27,7 @@ from trirl_robot.sim.tasks.registry import TaskConfig
 AlgorithmConfig = TrirlConfig | GailConfig | TaskRewardConfig | BehaviouralCloningConfig
 
 RECIPES = CONFIGS / "algorithms" / "tasks"
-"""Settings that suit a task, beside an algorithm's own: for all algorithms, and for one."""
+"""Settings that suit a task: for all that learn from rollouts (`on_policy`), and by algorithm."""
 
 
 class Learner(Protocol):
@@ -68,26 +68,35 @@ def load_algorithm(name: str, task: TaskConfig, overrides: Sequence[str] = ()) -
     """
     path = find_config("algorithms", name)
     data = read_yaml(path)
-    recipe = _recipe(task)
+    recipe = _recipe(task.name, task.task)
     if path.parent == RECIPES.parent and recipe is not None:
-        settings = read_yaml(recipe)
-        for section in ("all", str(data.get("algorithm"))):
-            part = settings.get(section) or {}
-            if not isinstance(part, Mapping):
-                raise ConfigError(f"{recipe}: '{section}' holds no keys and values")
-            data = merged(data, part)
+        settings = _read_recipe(recipe)
+        name = str(data.get("algorithm"))
+        shared = () if name == "bc" else ("on_policy",)
+        for section in (*shared, name):
+            data = merged(data, settings.get(section, {}))
     for override in overrides:
         apply_override(data, override)
     config: AlgorithmConfig = from_mapping(AlgorithmConfig, data, str(path))  # type: ignore[arg-type]
     return config
 
 
-def _recipe(task: TaskConfig) -> Path | None:
-    for name in (task.name, task.task):
-        path = RECIPES / f"{name}.yaml"
-        if path.is_file():
-            return path
-    return None
+def _recipe(*names: str) -> Path | None:
+    """Return the first recipe that there is."""
+    paths = (RECIPES / f"{name}.yaml" for name in names)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _read_recipe(path: Path) -> dict[str, Any]:
+    """Read a recipe, on top of the one that it extends."""
+    settings = read_yaml(path)
+    extended = settings.pop("extends", None)
+    for section, part in settings.items():
+        if not isinstance(part, Mapping):
+            raise ConfigError(f"{path}: '{section}' holds no keys and values")
+    if extended is None:
+        return settings
+    return merged(_read_recipe(RECIPES / f"{extended}.yaml"), settings)
 
 
 def build_learner_of(
