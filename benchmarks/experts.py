@@ -22,6 +22,7 @@ from rich.table import Table
 from teleop.record import record
 from trirl_robot.cli.export import export_learnt_policy
 from trirl_robot.cli.train import resolve, run
+from trirl_robot.demos.dataset import load_demonstrations, read_demonstration
 from trirl_robot.evaluation.demonstrate import demonstrate
 from trirl_robot.evaluation.results import Figure, write_results
 from trirl_robot.evaluation.rollouts import EvaluationResult, OnnxPolicy, evaluate
@@ -109,6 +110,15 @@ def measure_expert(task: str) -> EvaluationResult:
         autoreset=False,
     )
     return evaluate(expert_policy(task), env, EVALUATION_EPISODES, 0)
+
+
+def expert_return(task: str) -> float:
+    """Return the expert's mean return: over fresh episodes, or an operator's demonstrations."""
+    if task not in SCRIPTED:
+        return float(measure_expert(task).episode_return.mean())
+    path = demonstrations_of(task)
+    names = load_demonstrations(path).names
+    return float(np.mean([read_demonstration(path, name).reward.sum() for name in names]))
 
 
 def _figure(task: str) -> Figure:

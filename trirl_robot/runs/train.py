@@ -27,12 +27,13 @@ Progress = Callable[[dict[str, float], int], None]
 """Called after each iteration with its metrics and the number of iterations of the run."""
 
 
-def build_learner(config: RunConfig, folder: Path) -> Learner:
+def build_learner(config: RunConfig, folder: Path, *, nthread: int = 0) -> Learner:
     """Build the learner of a run, untrained.
 
     Args:
         config: the run's configuration.
         folder: the run's folder, from which the demonstrations' path counts; it need not exist.
+        nthread: threads to simulate on; 0 for all cores. Results do not depend on it.
 
     Raises:
         DatasetError: the demonstrations are missing, damaged or not those of the run.
@@ -45,6 +46,7 @@ def build_learner(config: RunConfig, folder: Path) -> Learner:
         config.algorithm.num_envs,
         randomisation=config.randomisation,
         seed=config.seed,
+        nthread=nthread,
     )
     demonstrations = _demonstrations(config, folder, env)
     return build_learner_of(config.algorithm, demonstrations, env, config.seed)

@@ -1,0 +1,146 @@
+"""Tables of the imitation benchmark, from its kept results."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import trim_mean
+
+from trirl_robot.evaluation.results import Figure, write_results
+
+Row = dict[str, Any]
+Array = NDArray[np.float64]
+
+REPLICATIONS = 2000
+"""Resamplings behind an interval."""
+REACHED = 0.9
+"""Normalised return at which a run is timed."""
+FALL = 0.05
+"""Fall of the return between two evaluations that counts as one, in units of the expert's."""
+
+
+def print_tables(rows: Sequence[Row], json: Path | None) -> None:
+    """Print a table by task, setting and method, and the aggregates over tasks."""
+    groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[_setting(row), row["task"], _method(row)].append(row)
+    table = Table(
+        "demonstrations",
+        "task",
+        "method",
+        "seeds",
+        "IQM (95 %)",
+        "mean ± std",
+        "worst",
+        f"steps to {REACHED}",
+        "minutes to it",
+        "falls",
+        "minutes",
+    )
+    figures = []
+    for (setting, task, method), group in sorted(groups.items()):
+        scores = np.array([row["normalised"] for row in group])
+        low, high = interval([scores])
+        table.add_row(
+            setting,
+            task,
+            method,
+            str(len(group)),
+            f"{iqm(scores):.2f} ({low:.2f} - {high:.2f})",
+            f"{scores.mean():.2f} ± {scores.std():.2f}",
+            f"{scores.min():.2f}",
+            *_time_to_reach(group),
+            _falls(group),
+            f"{np.mean([row['minutes'] for row in group]):.1f}",
+        )
+        name = f"imitation/{task}/{setting}/{method}/iqm"
+        spread = (low, high)
+        figures.append(
+            Figure(name=name, value=iqm(scores), unit="expert", spread=spread, n=len(group))
+        )
+    console = Console(width=160)
+    console.print(table)
+    console.print(_aggregates(groups))
+    if json is not None:
+        write_results(json, figures)
+
+
+def iqm(scores: Array) -> float:
+    """Return the interquartile mean: the mean of the middle half."""
+    return float(trim_mean(scores, 0.25))
+
+
+def interval(tasks: Sequence[Array]) -> tuple[float, float]:
+    """Return a 95 % interval of the interquartile mean over tasks.
+
+    Runs are drawn again within each task (stratified bootstrap percentiles, Agarwal et al. 2021,
+    arXiv 2108.13264).
+    """
+    generator = np.random.default_rng(0)
+    found = [
+        iqm(np.concatenate([generator.choice(scores, len(scores)) for scores in tasks]))
+        for _ in range(REPLICATIONS)
+    ]
+    low, high = np.quantile(found, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _aggregates(groups: dict[tuple[str, str, str], list[Row]]) -> Table:
+    """Return the interquartile means over all tasks that every method of a setting has done."""
+    table = Table("demonstrations", "method", "tasks", "IQM over tasks (95 %)", "worst run")
+    for setting in sorted({key[0] for key in groups}):
+        methods = sorted({method for s, _, method in groups if s == setting})
+        tasks = [
+            task
+            for task in sorted({t for s, t, _ in groups if s == setting})
+            if all((setting, task, method) in groups for method in methods)
+        ]
+        for method in methods if tasks else ():
+            scores = [
+                np.array([row["normalised"] for row in groups[setting, task, method]])
+                for task in tasks
+            ]
+            low, high = interval(scores)
+            merged = np.concatenate(scores)
+            table.add_row(
+                setting,
+                method,
+                str(len(tasks)),
+                f"{iqm(merged):.2f} ({low:.2f} - {high:.2f})",
+                f"{merged.min():.2f}",
+            )
+    return table
+
+
+def _setting(row: Row) -> str:
+    every = f", every {row['keep_every']}th step" if row["keep_every"] > 1 else ""
+    return f"{row['demonstrations']}{every}"
+
+
+def _method(row: Row) -> str:
+    return str(row["method"]) + (f" {row['variant']}" if row["variant"] else "")
+
+
+def _time_to_reach(group: Sequence[Row]) -> tuple[str, str]:
+    """Return the median steps and minutes to `REACHED`, where more than half the runs reach it."""
+    steps, minutes = [], []
+    for row in group:
+        reached = np.flatnonzero(np.array(row["curve"]) >= REACHED)
+        steps.append(row["steps"][reached[0]] if len(reached) else np.inf)
+        minutes.append(row["seconds"][reached[0]] / 60.0 if len(reached) else np.inf)
+    if not np.isfinite(np.median(steps)):
+        return "-", "-"
+    return f"{np.median(steps) / 1e3:,.0f} k", f"{np.median(minutes):.1f}"
+
+
+def _falls(group: Sequence[Row]) -> str:
+    """Return the share of evaluations that are lower than the one before by more than `FALL`."""
+    falls = [np.diff(row["curve"]) < -FALL for row in group if len(row["curve"]) > 1]
+    return f"{100 * np.concatenate(falls).mean():.0f} %" if falls else "-"
