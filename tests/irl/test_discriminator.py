@@ -33,7 +33,9 @@ def make_trainer(expert, absorbing_share=0.0, **settings):
     )
     features = FeatureSelection(contract, config.inputs, noise=config.instance_noise)
     samples = side(features, expert, absorbing_share)
-    return DiscriminatorTrainer(config, features, samples, torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    network = Discriminator(features.size, config.hidden, generator)
+    return DiscriminatorTrainer(config, network, features, samples, generator)
 
 
 def side(features, observation, absorbing_share=0.0):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +12,6 @@ from torch.nn import functional
 
 from trirl_robot.config import require
 from trirl_robot.errors import ConfigError, unknown_name
-from trirl_robot.irl.features import FeatureSelection
 from trirl_robot.irl.replay import Replay
 from trirl_robot.rl.networks import Scaling
 
@@ -60,7 +61,38 @@ class DiscriminatorConfig:
                 raise ConfigError(f"instance_noise of {name} is {deviation}, expected 0 or more")
 
 
-class Discriminator(nn.Module):
+class Classifier(nn.Module):
+    """A network that tells the expert from the policy by their features."""
+
+    @abstractmethod
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the expert logit, (B, f) to (B,)."""
+
+    @abstractmethod
+    def logit_and_slope(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the expert logit, (B,), and its gradient by the features, (B, f)."""
+
+
+ClassifierT = TypeVar("ClassifierT", bound=Classifier)
+
+
+class Features(Protocol):
+    """What a classifier reads of transitions, as `FeatureSelection` makes it."""
+
+    absorbing: Tensor
+    """Features of an absorbing state, (f,)."""
+
+    def fit(self, inputs: Tensor, generator: torch.Generator) -> None:
+        """Take the scales from the demonstrations' unscaled inputs, one row a transition."""
+
+    def scale(self, inputs: Tensor) -> Tensor:
+        """Return the features of unscaled inputs, (B, f)."""
+
+    def noisy(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the features of unscaled inputs with instance noise, (B, f)."""
+
+
+class Discriminator(Classifier):
     """Two tanh layers; its output is the expert logit, high for the expert."""
 
     def __init__(self, size: int, hidden: int, generator: torch.Generator) -> None:
@@ -126,26 +158,36 @@ class Samples:
         )
 
 
-class DiscriminatorTrainer:
+class DiscriminatorTrainer(Generic[ClassifierT]):
     """Trains one discriminator against the policy as it changes."""
 
     def __init__(
         self,
         config: DiscriminatorConfig,
-        features: FeatureSelection,
+        discriminator: ClassifierT,
+        features: Features,
         expert: Samples,
         generator: torch.Generator,
     ) -> None:
+        """Take the scales of the features from the expert.
+
+        Args:
+            config: settings.
+            discriminator: what is trained.
+            features: what it reads of transitions.
+            expert: what the expert has done.
+            generator: instance noise of the scales.
+        """
         self.config = config
+        self.discriminator = discriminator
         self.features = features
         self._expert = expert
-        noise = torch.randn(expert.inputs.shape, generator=generator) * features.noise
-        features.scaler.fit(expert.inputs + noise)
-        self.discriminator = Discriminator(features.size, config.hidden, generator)
+        features.fit(expert.inputs, generator)
         self.optimiser = torch.optim.Adam(
             self.discriminator.parameters(), lr=config.learning_rate, eps=1e-5, fused=True
         )
-        self.replay = Replay(config.replay_size if config.replay_share else 0, features.size - 1)
+        size = config.replay_size if config.replay_share else 0
+        self.replay = Replay(size, expert.inputs.shape[1])
 
     def update(self, policy: Samples, generator: torch.Generator) -> DiscriminatorResult:
         """Train on the policy's samples against the demonstrations."""

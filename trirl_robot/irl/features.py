@@ -74,6 +74,10 @@ class FeatureSelection(nn.Module):
         """Number of features."""
         return self.absorbing.shape[0]
 
+    def fit(self, inputs: Tensor, generator: torch.Generator) -> None:
+        """Take the scales from unscaled inputs, (B, f - 1), with the noise of training."""
+        self.scaler.fit(inputs + torch.randn(inputs.shape, generator=generator) * self.noise)
+
     def select(self, observation: Tensor, action: Tensor, following: Tensor) -> Tensor:
         """Return the unscaled inputs, (B, n), (B, m) and (B, n) to (B, f - 1)."""
         return torch.cat([observation, action, following], dim=-1)[..., self.index]

@@ -13,6 +13,7 @@ from trirl_robot.config import require
 from trirl_robot.contract import PolicyContract
 from trirl_robot.demos.dataset import Demonstrations
 from trirl_robot.irl.discriminator import (
+    Discriminator,
     DiscriminatorConfig,
     DiscriminatorResult,
     DiscriminatorTrainer,
@@ -73,17 +74,36 @@ class ImitationLearner(OnPolicyLearner):
         self.expert_action = torch.from_numpy(demonstrations.action).float()
         super().__init__(config, env, seed, self.expert_observation)
         self.features = build_features(config, env.contract)
-        following = torch.from_numpy(demonstrations.next_observation).float()
-        self.expert_inputs = self.features.select(
-            self.expert_observation, self.expert_action, following
+        terminated = torch.from_numpy(demonstrations.terminated)
+        self.expert_inputs = self.transition_inputs(
+            self.expert_observation,
+            self.expert_action,
+            torch.from_numpy(demonstrations.next_observation).float(),
+            terminated,
         )
-        terminations = int(demonstrations.terminated.sum())
-        self.discriminator = DiscriminatorTrainer(
-            config.discriminator,
-            self.features,
-            Samples.of(self.expert_inputs, terminations, config.ppo.gamma),
-            self.generator,
+        self.discriminator = self.build_discriminator(
+            Samples.of(self.expert_inputs, int(terminated.sum()), config.ppo.gamma)
         )
+
+    def transition_inputs(
+        self, observation: Tensor, action: Tensor, following: Tensor, terminated: Tensor
+    ) -> Tensor:
+        """Return what the discriminator reads of transitions, unscaled, one row each.
+
+        Args:
+            observation: what was acted on, (B, n).
+            action: what was done, (B, m).
+            following: what was observed then, (B, n).
+            terminated: whether that was an absorbing state, bool, (B,).
+        """
+        del terminated
+        return self.features.select(observation, action, following)
+
+    def build_discriminator(self, expert: Samples) -> DiscriminatorTrainer[Any]:
+        """Return the discriminator with what trains it."""
+        settings = self.config.discriminator
+        network = Discriminator(self.features.size, settings.hidden, self.generator)
+        return DiscriminatorTrainer(settings, network, self.features, expert, self.generator)
 
     @property
     def modules(self) -> dict[str, nn.Module]:
@@ -114,8 +134,12 @@ class ImitationLearner(OnPolicyLearner):
 
     def inputs_of(self, rollout: Rollout) -> Tensor:
         """Return the discriminator's unscaled inputs of a rollout's transitions, (T N, f - 1)."""
-        parts = (rollout.observation, rollout.applied_action, rollout.final_observation)
-        return self.features.select(*(part.flatten(0, 1) for part in parts))
+        return self.transition_inputs(
+            rollout.observation.flatten(0, 1),
+            rollout.applied_action.flatten(0, 1),
+            rollout.final_observation.flatten(0, 1),
+            rollout.terminated.flatten(),
+        )
 
     def train_discriminator(self, rollout: Rollout, inputs: Tensor) -> DiscriminatorResult:
         """Train the discriminator on a rollout, whose unscaled inputs are given."""
