@@ -74,7 +74,7 @@ def export(run: Path, output: Path) -> ExportResult:
     if learnt.reward is None:
         raise RunError(
             f"{run}: algorithm {learnt.config.algorithm.algorithm} keeps no reward to export; "
-            "train with --algorithm trirl"
+            "train with --algorithm trirl or airl"
         )
     observation, action = _inputs(learnt)
     provenance = _provenance(run, learnt.config)

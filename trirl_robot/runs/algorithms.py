@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from trirl_robot.baselines.airl import Airl, AirlConfig
 from trirl_robot.baselines.cloning import BehaviouralCloning, BehaviouralCloningConfig
 from trirl_robot.baselines.gail import Gail, GailConfig
 from trirl_robot.baselines.ppo import TaskRewardConfig, TaskRewardLearner
@@ -24,7 +25,9 @@ from trirl_robot.rl.policy import GaussianPolicy
 from trirl_robot.sim.interface import Environments
 from trirl_robot.sim.tasks.registry import TaskConfig
 
-AlgorithmConfig = TrirlConfig | GailConfig | TaskRewardConfig | BehaviouralCloningConfig
+AlgorithmConfig = (
+    TrirlConfig | GailConfig | AirlConfig | TaskRewardConfig | BehaviouralCloningConfig
+)
 
 RECIPES = CONFIGS / "algorithms" / "tasks"
 """Settings that suit a task: for all that learn from rollouts (`on_policy`), and by algorithm."""
@@ -115,4 +118,6 @@ def build_learner_of(
         return BehaviouralCloning(config, demonstrations, env, seed)
     if isinstance(config, GailConfig):
         return Gail(config, demonstrations, env, seed)
+    if isinstance(config, AirlConfig):
+        return Airl(config, demonstrations, env, seed)
     return Trirl(config, demonstrations, env, seed)

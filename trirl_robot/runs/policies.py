@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
+from trirl_robot.baselines.airl import AirlConfig, build_learnt_reward
 from trirl_robot.contract import PolicyContract
 from trirl_robot.irl.imitation import build_features
-from trirl_robot.irl.reward import RewardChain
 from trirl_robot.irl.trirl import TrirlConfig, build_reward
 from trirl_robot.rl.policy import GaussianPolicy, build_policy
 from trirl_robot.runs.checkpoint import fitting, load_checkpoint
@@ -30,8 +31,8 @@ class Learnt:
     """The averaged policy, which is what is evaluated and exported."""
     cloned: GaussianPolicy | None
     """The cloned policy that it started from; None for a run from scratch."""
-    reward: RewardChain | None
-    """The reward; None for a learner that keeps none."""
+    reward: nn.Module | None
+    """The reward, called with observation and action; None for a learner that keeps none."""
 
 
 def load_learnt(path: Path) -> Learnt:
@@ -45,11 +46,14 @@ def load_learnt(path: Path) -> Learnt:
     env = build_env(config.task, 1, randomisation=config.randomisation, seed=config.seed)
     algorithm = config.algorithm
     policy = build_policy(algorithm, env.contract, torch.Generator())
-    reward = None
+    reward: nn.Module | None = None
     with fitting(folder.checkpoint):
         policy.load_state_dict(state["averaged"])
         if isinstance(algorithm, TrirlConfig):
             reward = build_reward(algorithm, build_features(algorithm, env.contract))
+        elif isinstance(algorithm, AirlConfig):
+            reward = build_learnt_reward(algorithm, env.contract)
+        if reward is not None:
             reward.load_state_dict(state["reward"])
     cloned = None
     if folder.cloned.is_file():
