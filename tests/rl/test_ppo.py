@@ -1,43 +1,9 @@
 import pytest
 import torch
+from bandit import improve, setup, wanted
 
 from trirl_robot.rl.advantage import generalised_advantage
-from trirl_robot.rl.critic import Critic
-from trirl_robot.rl.policy import GaussianPolicy
-from trirl_robot.rl.ppo import PPO, PPOConfig
-from trirl_robot.rl.rollout import Rollout
-
-T, N = 32, 32
-
-
-def setup(**settings):
-    generator = torch.Generator().manual_seed(0)
-    policy = GaussianPolicy(3, 2, hidden=(32,), initial_std=0.3, generator=generator)
-    critic = Critic(3, hidden=(32,), generator=generator)
-    return PPO(PPOConfig(minibatch=256, gamma=0.0, **settings), policy, critic), generator
-
-
-@torch.no_grad()
-def make_rollout(policy, generator):
-    observation = torch.randn(T, N, 3, generator=generator)
-    action, mean = policy.sample(observation, generator)
-    never = torch.zeros(T, N, dtype=torch.bool)
-    return Rollout(
-        observation=observation,
-        final_observation=observation,
-        action=action,
-        mean=mean,
-        log_std=policy.log_std.clone(),
-        terminated=never,
-        truncated=never,
-        task_reward=torch.zeros(T, N),
-        episodes=0,
-        successes=0,
-    )
-
-
-def wanted(observation):
-    return torch.tanh(observation[..., :2])
+from trirl_robot.rl.policy import gaussian_kl
 
 
 class Penalty:
@@ -46,24 +12,15 @@ class Penalty:
     def __init__(self, coefficient):
         self.coefficient = coefficient
 
-    def begin(self, advantage_scale):
+    def begin(self, policy, advantage_scale):
         pass
 
-    def project(self, mean, log_std, old_mean, old_log_std):
-        return mean, log_std
+    def constrain(self, mean, log_std, old_mean, old_log_std):
+        kl = gaussian_kl(mean, log_std, old_mean, old_log_std).mean()
+        return mean, log_std, self.coefficient * kl
 
-    def loss(self, kl):
-        return self.coefficient * kl
-
-
-def improve(ppo, generator, rounds, **kwargs):
-    results = []
-    for _ in range(rounds):
-        rollout = make_rollout(ppo.policy, generator)
-        reward = -((rollout.action - wanted(rollout.observation)) ** 2).sum(-1)
-        settings = {"entropy_coef": 0.0, **kwargs}
-        results.append(ppo.update(rollout, reward, generator=generator, **settings))
-    return results
+    def settle(self, policy, batch):
+        pass
 
 
 def test_it_finds_the_best_action_of_a_bandit():

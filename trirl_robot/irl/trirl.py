@@ -19,11 +19,8 @@ from trirl_robot.irl.correction import corrected_step_size
 from trirl_robot.irl.features import FeatureSelection
 from trirl_robot.irl.imitation import ImitationConfig, ImitationLearner
 from trirl_robot.irl.reward import RewardChain, RewardConfig
-from trirl_robot.irl.trust_region import (
-    AdaptedPenaltyConfig,
-    TrustRegionConfig,
-    build_trust_region,
-)
+from trirl_robot.irl.trust_region.forms import TrustRegionConfig, build_trust_region
+from trirl_robot.irl.trust_region.penalty import AdaptedPenaltyConfig
 from trirl_robot.rl.clock import PhaseClock
 from trirl_robot.rl.rollout import Rollout
 from trirl_robot.sim.interface import Environments
@@ -115,8 +112,9 @@ class Trirl(ImitationLearner):
             "dual/value": self._dual_value(corrected[:-1]),
             "dual/corrected_step_size": step,
             "trust_region/eta": eta,
-            "trust_region/penalty": self.trust_region.penalty,
             "trust_region/kl_bound": self.trust_region.kl_bound,
+            "trust_region/bound_met": float(self.trust_region.is_met(update)),
+            **self.trust_region.metrics,
             "reward/chain_length": float(self.reward.length),
             "reward/total_weight": float(self.reward.weights.sum()),
             "reward/dropped_mass": self.reward.dropped_mass,

@@ -119,6 +119,7 @@ def gaussian_entropy(log_std: Tensor) -> Tensor:
 
 def gaussian_kl(mean: Tensor, log_std: Tensor, other_mean: Tensor, other_log_std: Tensor) -> Tensor:
     """Return KL(first || other) of diagonal Gaussians for each row, shape (B,), nats."""
-    ratio = torch.exp(2.0 * (log_std - other_log_std))
-    shift = ((mean - other_mean) * torch.exp(-other_log_std)) ** 2
-    return (0.5 * (ratio + shift - 1.0) + other_log_std - log_std).sum(-1)
+    stretch = log_std - other_log_std
+    shift = (mean - other_mean) * torch.exp(-other_log_std)
+    # for nearby policies, ratio of variances - 1 in single precision would lose the small KL
+    return (0.5 * (torch.expm1(2.0 * stretch) + shift**2) - stretch).sum(-1)

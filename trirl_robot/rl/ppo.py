@@ -75,19 +75,37 @@ class PPOResult:
     """Share of the returns' variance that the critic explains."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Every sample of a rollout, B of them, with m action values; the policy is the rollout's."""
+
+    observation: Tensor
+    """Observation acted on, (B, n)."""
+    action: Tensor
+    """Action as drawn, (B, m)."""
+    mean: Tensor
+    """Mean that the action was drawn around, (B, m)."""
+    log_std: Tensor
+    """Log standard deviation that the action was drawn with, (m,)."""
+    advantage: Tensor
+    """Advantage, centred and divided by its standard deviation, (B,)."""
+    returns: Tensor
+    """Return, as the critic normalises it, (B,)."""
+
+
 class TrustRegion(Protocol):
     """Keeps an update of the policy near the policy before it."""
 
-    def begin(self, advantage_scale: float) -> None:
-        """Take note of the scale that the advantages of this update are divided by."""
+    def begin(self, policy: GaussianPolicy, advantage_scale: float) -> None:
+        """Take note of the policy before the update, and of what its advantages are divided by."""
 
-    def project(
+    def constrain(
         self, mean: Tensor, log_std: Tensor, old_mean: Tensor, old_log_std: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return the nearest policy within the region: means (B, m) and log deviations (m,)."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what a minibatch improves: means, log deviations, what is added to the loss."""
 
-    def loss(self, kl: Tensor) -> Tensor:
-        """Return what is added to the loss, for the mean KL(new || old) of a minibatch."""
+    def settle(self, policy: GaussianPolicy, batch: Batch) -> None:
+        """Close the update of a policy, which may be brought back within the region."""
 
 
 class PPO:
@@ -156,7 +174,7 @@ class PPO:
         """
         advantage, returns = self._targets(rollout, reward, absorbing_value)
         scale = float(advantage.std().clamp_min(1e-6))
-        batch = _Batch(
+        batch = Batch(
             observation=rollout.observation.flatten(0, 1),
             action=rollout.action.flatten(0, 1),
             mean=rollout.mean.flatten(0, 1),
@@ -165,7 +183,7 @@ class PPO:
             returns=self.critic.normalise(returns).flatten(),
         )
         if trust_region is not None:
-            trust_region.begin(scale)
+            trust_region.begin(self.policy, scale)
         count, policy_losses, critic_losses = rollout.steps, [], []
         for _ in range(self.config.epochs):
             order = torch.randperm(count, generator=generator)
@@ -175,6 +193,8 @@ class PPO:
                     policy_losses.append(
                         self._policy_step(batch, chosen, trust_region, entropy_coef / scale)
                     )
+        if trust_region is not None and not critic_only:
+            trust_region.settle(self.policy, batch)
         with torch.no_grad():
             mean = self.policy(batch.observation)
             kl = gaussian_kl(mean, self.policy.log_std, batch.mean, batch.log_std)
@@ -211,7 +231,7 @@ class PPO:
 
     def _policy_step(
         self,
-        batch: _Batch,
+        batch: Batch,
         chosen: Tensor,
         trust_region: TrustRegion | None,
         entropy_weight: float,
@@ -219,23 +239,21 @@ class PPO:
         old_mean, action = batch.mean[chosen], batch.action[chosen]
         mean: Tensor = self.policy(batch.observation[chosen])
         log_std: Tensor = self.policy.log_std
+        addition = torch.zeros(())
         if trust_region is not None:
-            mean, log_std = trust_region.project(mean, log_std, old_mean, batch.log_std)
+            mean, log_std, addition = trust_region.constrain(mean, log_std, old_mean, batch.log_std)
         ratio = torch.exp(
             log_prob(action, mean, log_std) - log_prob(action, old_mean, batch.log_std)
         )
         clipped = ratio.clamp(1.0 - self.config.clip, 1.0 + self.config.clip)
         advantage = batch.advantage[chosen]
         surrogate = torch.minimum(ratio * advantage, clipped * advantage).mean()
-        loss = -surrogate - entropy_weight * gaussian_entropy(log_std)
-        if trust_region is not None:
-            kl = gaussian_kl(mean, log_std, old_mean, batch.log_std).mean()
-            loss = loss + trust_region.loss(kl)
+        loss = -surrogate - entropy_weight * gaussian_entropy(log_std) + addition
         self._descend(loss, self.policy_optimiser, self.policy)
         self.policy.bound_std()
         return -surrogate.detach()
 
-    def _critic_step(self, batch: _Batch, chosen: Tensor) -> Tensor:
+    def _critic_step(self, batch: Batch, chosen: Tensor) -> Tensor:
         error = self.critic.normalised(batch.observation[chosen]) - batch.returns[chosen]
         loss = (error**2).mean()
         self._descend(loss, self.critic_optimiser, self.critic)
@@ -246,16 +264,6 @@ class PPO:
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(module.parameters(), self.config.max_gradient_norm)
         optimiser.step()
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Batch:
-    observation: Tensor
-    action: Tensor
-    mean: Tensor
-    log_std: Tensor
-    advantage: Tensor
-    returns: Tensor
 
 
 def _mean(values: list[Tensor]) -> float:

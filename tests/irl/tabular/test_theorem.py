@@ -9,7 +9,7 @@ from tabular_worlds import SEEDS, icy_problem, problem, worlds
 from trirl_robot.errors import ConfigError
 from trirl_robot.irl.tabular.ascent import Method, ascend
 from trirl_robot.irl.tabular.comparison import REWARDS
-from trirl_robot.irl.tabular.mdp import log_occupancy
+from trirl_robot.irl.tabular.mdp import log_occupancy, log_state_occupancy
 from trirl_robot.irl.tabular.soft import soft_maximum, soft_value_iteration
 from trirl_robot.irl.tabular.theorem import per_state_step, policy_gap
 from trirl_robot.irl.tabular.trust_region import kl_per_state, penalised_step
@@ -89,6 +89,24 @@ def test_with_a_multiplier_for_each_state_it_breaks(second_step, kl_bound):
     largest = policy_gap(mdp, reward + change / (1.0 + step.eta.max()), step.log_policy)
     assert own > 0.1
     assert largest > 0.03
+
+
+@pytest.mark.parametrize("kl_bound", [0.01, 0.1])
+def test_of_one_number_for_all_states_the_mean_by_their_kl_comes_nearest(second_step, kl_bound):
+    """What the deep learner measures when its bound holds in every state."""
+    mdp, reward, change, before = second_step
+    step = per_state_step(mdp, reward + change, before, kl_bound)
+    occupancy = np.exp(log_state_occupancy(mdp, step.log_policy))
+
+    def gap(eta):
+        optimal = soft_value_iteration(mdp, reward + change / (1.0 + eta)).log_policy
+        return occupancy @ kl_per_state(step.log_policy, optimal)
+
+    weights = occupancy * kl_per_state(step.log_policy, before)
+    by_kl = gap(np.average(step.eta, weights=weights))
+    assert by_kl < gap(step.eta.max())
+    assert by_kl < 0.5 * gap(occupancy @ step.eta)
+    assert by_kl < 1.5 * min(gap(eta) for eta in np.geomspace(0.1, 100.0, 40))
 
 
 def test_the_bound_holds_in_every_state_and_nothing_changes_where_it_is_slack(second_step):
