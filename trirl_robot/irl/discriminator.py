@@ -13,7 +13,7 @@ from torch.nn import functional
 from trirl_robot.config import require
 from trirl_robot.errors import ConfigError, unknown_name
 from trirl_robot.irl.replay import Replay
-from trirl_robot.rl.networks import Scaling
+from trirl_robot.rl.networks import Scaling, tanh
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +72,10 @@ class Classifier(nn.Module):
     def logit_and_slope(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Return the expert logit, (B,), and its gradient by the features, (B, f)."""
 
+    def head(self) -> Tensor:
+        """Return the parameters that it does not share with the other ones of a run, (p,)."""
+        return nn.utils.parameters_to_vector(self.parameters()).detach()
+
 
 ClassifierT = TypeVar("ClassifierT", bound=Classifier)
 
@@ -106,7 +110,7 @@ class Discriminator(Classifier):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the expert logit, (B, f) to (B,)."""
-        hidden = torch.tanh(self.second(torch.tanh(self.first(features))))
+        hidden = tanh(self.second(tanh(self.first(features))))
         logit: Tensor = self.last(hidden)
         return logit.squeeze(-1)
 
@@ -115,8 +119,8 @@ class Discriminator(Classifier):
 
         The gradient is written out, which is several times cheaper than differentiating twice.
         """
-        a = torch.tanh(self.first(features))
-        b = torch.tanh(self.second(a))
+        a = tanh(self.first(features))
+        b = tanh(self.second(a))
         logit = self.last(b).squeeze(-1)
         slope = (self.last.weight * (1.0 - b**2)) @ self.second.weight
         slope = (slope * (1.0 - a**2)) @ self.first.weight

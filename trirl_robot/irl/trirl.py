@@ -16,14 +16,23 @@ from torch import Tensor, nn
 from trirl_robot.config import require
 from trirl_robot.demos.dataset import Demonstrations
 from trirl_robot.irl.correction import corrected_step_size
+from trirl_robot.irl.discriminator import DiscriminatorTrainer, Samples
 from trirl_robot.irl.features import FeatureSelection
 from trirl_robot.irl.imitation import ImitationConfig, ImitationLearner
-from trirl_robot.irl.reward import RewardChain, RewardConfig
-from trirl_robot.irl.trust_region.forms import TrustRegionConfig, build_trust_region
-from trirl_robot.irl.trust_region.penalty import AdaptedPenaltyConfig
+from trirl_robot.irl.reward.base import Evaluated, Reward, Seen
+from trirl_robot.irl.reward.chain import ChainConfig
+from trirl_robot.irl.reward.forms import RewardConfig, reward_of_form
+from trirl_robot.irl.trust_region import (
+    AdaptedPenaltyConfig,
+    TrustRegionConfig,
+    build_trust_region,
+)
 from trirl_robot.rl.clock import PhaseClock
 from trirl_robot.rl.rollout import Rollout
 from trirl_robot.sim.interface import Environments
+
+DUAL_SAMPLES = 10_000
+"""Greatest number of demonstrated steps, evenly spread, on which reward and dual are followed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +45,8 @@ class TrirlConfig(ImitationConfig):
     """Epsilon: the provisional step of the reward towards the newest discriminator."""
     correct: bool = True
     """Whether the step of the reward is corrected; without it the theorem does not hold."""
-    reward: RewardConfig = field(default_factory=RewardConfig)
-    """The chain of discriminators."""
+    reward: RewardConfig = field(default_factory=ChainConfig)
+    """The form in which the reward is kept."""
     trust_region: TrustRegionConfig = field(default_factory=AdaptedPenaltyConfig)
     """The bound on each policy update."""
 
@@ -53,9 +62,18 @@ class TrirlConfig(ImitationConfig):
         return 1.0 / self.entropy_coef
 
 
-def build_reward(config: TrirlConfig, features: FeatureSelection) -> RewardChain:
-    """Return the reward of a configuration, zero everywhere."""
-    return RewardChain(config.reward, features, config.discriminator.hidden)
+def build_reward(
+    config: TrirlConfig, features: FeatureSelection, generator: torch.Generator | None = None
+) -> Reward:
+    """Return the reward of a configuration, zero everywhere.
+
+    Args:
+        config: settings.
+        features: what discriminators read.
+        generator: source of initial weights; None for a reward that will be loaded.
+    """
+    hidden = config.discriminator.hidden
+    return reward_of_form(config.reward, features, hidden, generator or torch.Generator())
 
 
 class Trirl(ImitationLearner):
@@ -68,13 +86,30 @@ class Trirl(ImitationLearner):
     ) -> None:
         """Build the networks; see `ImitationLearner`."""
         super().__init__(config, demonstrations, env, seed)
-        self.reward = build_reward(config, self.features)
+        count = len(self.expert_inputs)
+        spread = torch.linspace(0, count - 1, min(count, DUAL_SAMPLES)).long()
+        self._expert_features = self.features.scale(self.expert_inputs[spread])
+        self.expert_reward = torch.zeros(len(spread))
+        """The reward on these demonstrations, (E,)."""
         self.trust_region = build_trust_region(config.trust_region, config.entropy_coef)
+
+    def build_discriminator(self, expert: Samples) -> DiscriminatorTrainer[Any]:
+        """Return the discriminator that the form of the reward takes, with what trains it."""
+        self.reward = build_reward(self.config, self.features, self.generator)
+        settings = self.config.discriminator
+        network = self.reward.new_discriminator(settings.hidden, self.generator)
+        return DiscriminatorTrainer(settings, network, self.features, expert, self.generator)
 
     @property
     def modules(self) -> dict[str, nn.Module]:
         """Everything with parameters or statistics, by name."""
         return {**super().modules, "reward": self.reward}
+
+    @property
+    def optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        """All optimisers, by name."""
+        own = self.reward.optimiser
+        return {**super().optimisers, **({} if own is None else {"reward_optimiser": own})}
 
     def learn(self, rollout: Rollout, clock: PhaseClock) -> dict[str, float]:
         """Make one step of dual ascent; return its metrics."""
@@ -82,12 +117,8 @@ class Trirl(ImitationLearner):
         inputs = self.inputs_of(rollout)
         discriminator = self.train_discriminator(rollout, inputs)
         clock.mark("discriminator")
-        # the last row is an absorbing state, which is rewarded like any other
-        features = torch.cat([self.features.scale(inputs), self.features.absorbing[None]])
-        with torch.no_grad():
-            old_reward = self.reward.from_features(features)
-            logit = self.discriminator.discriminator(features)
-        provisional = (1.0 - config.step_size) * old_reward + config.step_size * logit
+        batch = self._evaluated(inputs)
+        provisional = batch.corrected(config.step_size)
         clock.mark("reward")
         update = self.ppo.update(
             rollout,
@@ -101,23 +132,20 @@ class Trirl(ImitationLearner):
         eta = self.trust_region.eta
         if not warmup:
             eta = self.trust_region.finish(update.kl_mean, self.progress)
-        step = corrected_step_size(config.step_size, eta if config.correct else 0.0)
-        if not warmup:
-            # while the policy stands still, no step of the dual has been made
-            self.reward.correct(self.discriminator.discriminator, step)
             self.average()
         clock.mark("policy")
-        corrected = (1.0 - step) * old_reward + step * logit
+        step = corrected_step_size(config.step_size, eta if config.correct else 0.0)
+        # while the policy stands still, no step of the dual has been made
+        drift = 0.0 if warmup else self._correct(batch, step)
+        corrected = batch.corrected(step)
         metrics = {
             "dual/value": self._dual_value(corrected[:-1]),
             "dual/corrected_step_size": step,
             "trust_region/eta": eta,
             "trust_region/kl_bound": self.trust_region.kl_bound,
-            "trust_region/bound_met": float(self.trust_region.is_met(update)),
-            **self.trust_region.metrics,
-            "reward/chain_length": float(self.reward.length),
-            "reward/total_weight": float(self.reward.weights.sum()),
-            "reward/dropped_mass": self.reward.dropped_mass,
+            "trust_region/penalty": self.trust_region.penalty,
+            **self.reward.metrics(),
+            "reward/drift_on_demonstrations": drift,
             "reward/policy_mean": float(corrected[:-1].mean()),
             "reward/absorbing": float(corrected[-1]),
             **self.discriminator_metrics(discriminator),
@@ -127,6 +155,27 @@ class Trirl(ImitationLearner):
         return metrics
 
     @torch.no_grad()
+    def _evaluated(self, inputs: Tensor) -> Evaluated:
+        """Return reward and logit for unscaled inputs and, last, an absorbing state."""
+        features = torch.cat([self.features.scale(inputs), self.features.absorbing[None]])
+        return Evaluated(
+            features=features,
+            reward=self.reward.from_features(features),
+            logit=self.discriminator.discriminator(features),
+        )
+
+    def _correct(self, batch: Evaluated, step: float) -> float:
+        """Correct the reward; return its mean absolute change on the demonstrations."""
+        network = self.discriminator.discriminator
+        with torch.no_grad():
+            logit = network(self._expert_features)
+        before = self.expert_reward
+        demonstrations = Evaluated(features=self._expert_features, reward=before, logit=logit)
+        seen = Seen(batch=batch, demonstrations=demonstrations, generator=self.generator)
+        self.expert_reward = self.reward.correct(network, step, seen)
+        return float((self.expert_reward - before).abs().mean())
+
+    @torch.no_grad()
     def _dual_value(self, policy_reward: Tensor) -> float:
         """Estimate the dual at the corrected reward, nats.
 
@@ -134,7 +183,7 @@ class Trirl(ImitationLearner):
         soft value of the optimal policy, is approximated by that of the policy that collected the
         rollout: the mean of r + H over its steps, undiscounted.
         """
-        expert = self.reward.from_features(self.features.scale(self.expert_inputs))
+        expert = self.expert_reward
         count = torch.tensor(float(expert.numel()))
         log_mean = torch.logsumexp(-expert, 0) - torch.log(count)
         entropy = float(self.policy.entropy())
@@ -142,9 +191,14 @@ class Trirl(ImitationLearner):
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that a resumed run needs to go on bit for bit (on a CPU)."""
-        return {**super().state_dict(), "trust_region": self.trust_region.get_state()}
+        return {
+            **super().state_dict(),
+            "trust_region": self.trust_region.get_state(),
+            "expert_reward": self.expert_reward,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
         super().load_state_dict(state)
         self.trust_region.set_state(state["trust_region"])
+        self.expert_reward = state["expert_reward"]

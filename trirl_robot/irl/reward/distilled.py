@@ -1,0 +1,156 @@
+"""The reward as one network, fitted anew to what each correction asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from trirl_robot.config import require
+from trirl_robot.irl.discriminator import Classifier
+from trirl_robot.irl.features import FeatureSelection
+from trirl_robot.irl.replay import Replay
+from trirl_robot.irl.reward.base import Reward, Seen
+from trirl_robot.irl.reward.chain import RewardChain
+from trirl_robot.rl.networks import mlp
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistilledConfig:
+    """Settings of the reward as one network."""
+
+    form: Literal["distilled"] = "distilled"
+    """Kind of reward."""
+    hidden: tuple[int, ...] = (128, 128)
+    """Widths of its hidden layers."""
+    learning_rate: float = 1.0e-3
+    """Adam's learning rate."""
+    epochs: int = 2
+    """Passes over the points in one correction."""
+    minibatch: int = 512
+    """Points in one gradient step."""
+    replay_size: int = 50_000
+    """Inputs of earlier policies that are kept to fit the reward at as well."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        require(self, "widths of at least 1", lambda v: all(w >= 1 for w in v), "hidden")
+        require(self, "more than 0", lambda v: v > 0, "learning_rate")
+        require(self, "at least 1", lambda v: v >= 1, "epochs", "minibatch")
+        require(self, "0 or more", lambda v: v >= 0, "replay_size")
+
+
+class DistilledReward(Reward):
+    """A network g that is regressed on (1 - eps_tr) g + eps_tr D after each correction.
+
+    It is fitted at the policy's batch, at as many demonstrations and at as many inputs of earlier
+    policies. What it misses stays in it, and fades as the chain does: by 1 - eps_tr a correction.
+    The reward of an absorbing state, on which whole returns hang, is kept exactly beside it.
+    """
+
+    scale: Tensor
+    absorbing_reward: Tensor
+
+    def __init__(
+        self,
+        config: DistilledConfig,
+        features: FeatureSelection,
+        hidden: int,
+        generator: torch.Generator,
+    ) -> None:
+        """Start with a reward of 0.
+
+        Args:
+            config: settings.
+            features: what discriminators and network read.
+            hidden: width of the discriminators' two layers.
+            generator: source of the initial weights.
+        """
+        super().__init__(features)
+        self.config = config
+        self._hidden = hidden
+        self.network = mlp([features.size, *config.hidden, 1], generator, output_gain=0.0)
+        self.register_buffer("scale", torch.ones(()))
+        self.register_buffer("absorbing_reward", torch.zeros(()))
+        self._replay = Replay(config.replay_size, features.size)
+        self._fit_error = 0.0
+        self._optimiser = torch.optim.Adam(
+            self.network.parameters(), lr=config.learning_rate, eps=1e-5, fused=True
+        )
+
+    @property
+    def optimiser(self) -> torch.optim.Optimizer:
+        """Optimiser of the network."""
+        return self._optimiser
+
+    def from_features(self, features: Tensor) -> Tensor:
+        """Return the reward for scaled inputs, (B, f) to (B,)."""
+        reward: Tensor = self.scale * self.network(features).squeeze(-1)
+        return torch.where(features[..., -1] > 0.5, self.absorbing_reward, reward)
+
+    def correct(self, discriminator: Classifier, step_size: float, seen: Seen) -> Tensor:
+        """Fit the network to (1 - eps_tr) R + eps_tr D; return it on the demonstrations, (E,)."""
+        with torch.no_grad():
+            points, target = self._targets(discriminator, step_size, seen)
+            absorbing = self.features.absorbing[None]
+            self.absorbing_reward.lerp_(discriminator(absorbing)[0], step_size)
+            self._rescale(float(target.std().clamp_min(1e-6)))
+        for _ in range(self.config.epochs):
+            order = torch.randperm(len(points), generator=seen.generator)
+            for chosen in torch.split(order, self.config.minibatch):
+                fitted: Tensor = self.network(points[chosen]).squeeze(-1)
+                loss = (fitted - target[chosen] / self.scale).square().mean()
+                self._optimiser.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                self._optimiser.step()
+        with torch.no_grad():
+            missed = self.from_features(points) - target
+            self._fit_error = float(missed.square().mean().sqrt() / self.scale)
+            return self.from_features(seen.demonstrations.features)
+
+    def _targets(
+        self, discriminator: Classifier, step_size: float, seen: Seen
+    ) -> tuple[Tensor, Tensor]:
+        """Return the points of the fit, (P, f), and what the reward is to be there, (P,)."""
+        batch, demonstrations = seen.batch, seen.demonstrations
+        alive = batch.features[:, -1] < 0.5
+        new = batch.features[alive]
+        count = len(demonstrations.features)
+        chosen = torch.randint(count, (len(new),), generator=seen.generator)
+        points = [new, demonstrations.features[chosen]]
+        target = [batch.corrected(step_size)[alive], demonstrations.corrected(step_size)[chosen]]
+        if self._replay.count:
+            earlier = self._replay.draw(len(new), seen.generator)
+            reward = self.from_features(earlier)
+            points.append(earlier)
+            target.append((1.0 - step_size) * reward + step_size * discriminator(earlier))
+        self._replay.add(new, seen.generator)
+        return torch.cat(points), torch.cat(target)
+
+    def _rescale(self, scale: float) -> None:
+        """Let the network's output be of order one, and the reward as it was."""
+        last = self.network[-1]
+        factor = float(self.scale) / scale
+        for parameter in last.parameters():
+            parameter.mul_(factor)
+        self.scale.fill_(scale)
+
+    def metrics(self) -> dict[str, float]:
+        """Return the error of the last fit in standard deviations of what was fitted."""
+        return {"reward/fit_error": self._fit_error}
+
+    def averaged(self, heads: Tensor) -> RewardChain:
+        """Return the uniform average of discriminators, (K, p)."""
+        weights = torch.full((len(heads),), 1.0 / len(heads))
+        return RewardChain.of(self.features, self._hidden, weights, heads)
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Return what is saved beside the tensors."""
+        return {"replay": self._replay.state_dict(), "fit_error": self._fit_error}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Restore what is saved beside the tensors."""
+        self._replay.load_state_dict(state["replay"])
+        self._fit_error = float(state["fit_error"])
