@@ -22,11 +22,8 @@ from trirl_robot.irl.imitation import ImitationConfig, ImitationLearner
 from trirl_robot.irl.reward.base import Evaluated, Reward, Seen
 from trirl_robot.irl.reward.chain import ChainConfig
 from trirl_robot.irl.reward.forms import RewardConfig, reward_of_form
-from trirl_robot.irl.trust_region import (
-    AdaptedPenaltyConfig,
-    TrustRegionConfig,
-    build_trust_region,
-)
+from trirl_robot.irl.trust_region.forms import TrustRegionConfig, build_trust_region
+from trirl_robot.irl.trust_region.penalty import AdaptedPenaltyConfig
 from trirl_robot.rl.clock import PhaseClock
 from trirl_robot.rl.rollout import Rollout
 from trirl_robot.sim.interface import Environments
@@ -143,7 +140,8 @@ class Trirl(ImitationLearner):
             "dual/corrected_step_size": step,
             "trust_region/eta": eta,
             "trust_region/kl_bound": self.trust_region.kl_bound,
-            "trust_region/penalty": self.trust_region.penalty,
+            "trust_region/bound_met": float(self.trust_region.is_met(update)),
+            **self.trust_region.metrics,
             **self.reward.metrics(),
             "reward/drift_on_demonstrations": drift,
             "reward/policy_mean": float(corrected[:-1].mean()),
