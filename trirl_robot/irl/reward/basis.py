@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from trirl_robot.irl.discriminator import Classifier
+from trirl_robot.rl.networks import tanh
 
 
 class Basis(nn.Module, ABC):
@@ -118,12 +119,12 @@ class LearntBasis(Basis):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the second layer's values, (B, f) to (B, width)."""
-        return torch.tanh(self.second(torch.tanh(self.first(features))))
+        return tanh(self.second(tanh(self.first(features))))
 
     def slope(self, features: Tensor, weights: Tensor) -> Tensor:
         """Return the gradient by the inputs, (B, f)."""
-        first = torch.tanh(self.first(features))
-        second = torch.tanh(self.second(first))
+        first = tanh(self.first(features))
+        second = tanh(self.second(first))
         slope = (weights * (1.0 - second**2)) @ self.second.weight
         return (slope * (1.0 - first**2)) @ self.first.weight
 
