@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from run_states import leaves, same
 
 from teleop.record import record
 from trirl_robot.cli.train import resolve
@@ -17,26 +18,6 @@ from trirl_robot.runs.checkpoint import load_checkpoint, save_checkpoint
 from trirl_robot.runs.folder import RunFolder
 from trirl_robot.runs.policies import load_learnt
 from trirl_robot.runs.train import build_learner, train
-
-
-def leaves(state, path=""):
-    """Yield every value of a nested state with its place in it."""
-    if isinstance(state, dict):
-        for key, value in state.items():
-            yield from leaves(value, f"{path}/{key}")
-    elif isinstance(state, (list, tuple)):
-        for i, value in enumerate(state):
-            yield from leaves(value, f"{path}/{i}")
-    else:
-        yield path, state
-
-
-def same(first, second):
-    if isinstance(first, torch.Tensor):
-        return torch.equal(first, second)
-    if isinstance(first, np.ndarray):
-        return first.dtype == second.dtype and np.array_equal(first, second)
-    return type(first) is type(second) and first == second
 
 
 def make_config(demonstrations, folder, tiny, *more, **settings):
