@@ -36,6 +36,7 @@ class AdversarialLearner(ImitationLearner):
         )
         if not self.is_warming_up:
             self.average()
+            self.archive(1.0)
         clock.mark("policy")
         return {
             "reward/policy_mean": float(reward[:-1].mean()),

@@ -130,6 +130,10 @@ class ShapedDiscriminator(Classifier):
         parts = [g_slope, -h_slope, self._gamma * h_after_slope, torch.zeros_like(density)]
         return logit, torch.cat(parts, dim=-1)
 
+    def head(self) -> Tensor:
+        """Return the parameters of the reward alone, (p,): the shaping is not kept."""
+        return self.reward.head()
+
 
 class LearntReward(nn.Module):
     """The reward g alone, without shaping, in nats: its temperature is 1."""

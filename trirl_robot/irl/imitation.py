@@ -12,6 +12,7 @@ from trirl_robot.baselines.bc import CloningConfig, CloningResult, clone
 from trirl_robot.config import require
 from trirl_robot.contract import PolicyContract
 from trirl_robot.demos.dataset import Demonstrations
+from trirl_robot.irl.archive import ArchivedDiscriminator
 from trirl_robot.irl.discriminator import (
     Discriminator,
     DiscriminatorConfig,
@@ -73,6 +74,10 @@ class ImitationLearner(OnPolicyLearner):
         self.expert_observation = torch.from_numpy(demonstrations.observation).float()
         self.expert_action = torch.from_numpy(demonstrations.action).float()
         super().__init__(config, env, seed, self.expert_observation)
+        self.newest: ArchivedDiscriminator | None = None
+        """The discriminator of the last iteration, for the run to keep; None in the warm-up."""
+        self.archived = 0
+        """Discriminators that the run keeps so far."""
         self.features = build_features(config, env.contract)
         terminated = torch.from_numpy(demonstrations.terminated)
         self.expert_inputs = self.transition_inputs(
@@ -147,18 +152,15 @@ class ImitationLearner(OnPolicyLearner):
         samples = Samples.of(inputs, terminations, self.config.ppo.gamma)
         return self.discriminator.update(samples, self.generator)
 
-    def absorbing_value(self, reward: float) -> float:
-        """Return the value of an absorbing state, for the reward of a step there.
-
-        For ever a step earns that reward and the entropy of the uniform policy, which is what is
-        best where no action matters: (r + entropy_coef H_uniform) / (1 - gamma). Returns of other
-        states hold no entropy, whose bonus is a term of its own in the objective, so what counts is
-        by how much more the uniform policy has than the present one.
-        """
-        size = self.env.contract.action_size
-        uniform = size * float(torch.log(torch.tensor(2.0)))
-        surplus = uniform - float(self.policy.entropy().detach())
-        return (reward + self.config.entropy_coef * surplus) / (1.0 - self.config.ppo.gamma)
+    def archive(self, corrected_step_size: float, eta: float = 0.0) -> None:
+        """Let the run keep the discriminator as it is now; see `ArchivedDiscriminator`."""
+        self.newest = ArchivedDiscriminator(
+            iteration=self.iteration + 1,
+            corrected_step_size=corrected_step_size,
+            eta=eta,
+            head=self.discriminator.discriminator.head(),
+        )
+        self.archived += 1
 
     def discriminator_metrics(self, result: DiscriminatorResult) -> dict[str, float]:
         """Return what a round of the discriminator reports."""
@@ -171,9 +173,14 @@ class ImitationLearner(OnPolicyLearner):
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that a resumed run needs to go on bit for bit (on a CPU)."""
-        return {**super().state_dict(), "replay": self.discriminator.replay.state_dict()}
+        return {
+            **super().state_dict(),
+            "replay": self.discriminator.replay.state_dict(),
+            "archived": self.archived,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
         super().load_state_dict(state)
         self.discriminator.replay.load_state_dict(state["replay"])
+        self.archived = int(state["archived"])

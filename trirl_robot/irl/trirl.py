@@ -134,6 +134,8 @@ class Trirl(ImitationLearner):
         step = corrected_step_size(config.step_size, eta if config.correct else 0.0)
         # while the policy stands still, no step of the dual has been made
         drift = 0.0 if warmup else self._correct(batch, step)
+        if not warmup:
+            self.archive(step, eta)
         corrected = batch.corrected(step)
         metrics = {
             "dual/value": self._dual_value(corrected[:-1]),

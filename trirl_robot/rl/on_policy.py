@@ -158,6 +158,19 @@ class OnPolicyLearner(ABC):
             "critic_optimiser": self.ppo.critic_optimiser,
         }
 
+    def absorbing_value(self, reward: float) -> float:
+        """Return the value of an absorbing state, for the reward of a step there.
+
+        For ever a step earns that reward and the entropy of the uniform policy, which is what is
+        best where no action matters: (r + entropy_coef H_uniform) / (1 - gamma). Returns of other
+        states hold no entropy, whose bonus is a term of its own in the objective, so what counts is
+        by how much more the uniform policy has than the present one.
+        """
+        size = self.env.contract.action_size
+        uniform = size * float(torch.log(torch.tensor(2.0)))
+        surplus = uniform - float(self.policy.entropy().detach())
+        return (reward + self.config.entropy_coef * surplus) / (1.0 - self.config.ppo.gamma)
+
     def update_metrics(self, update: PPOResult) -> dict[str, float]:
         """Return what an update of the policy reports."""
         return {

@@ -21,6 +21,7 @@ from trirl_robot.versions import package_versions, revision
 
 CONFIG, VERSIONS, METRICS = "config.yaml", "versions.json", "metrics.jsonl"
 CHECKPOINT, CLONED, LOCK = "checkpoint.pt", "cloned.pt", ".lock"
+DISCRIMINATORS = "discriminators.bin"
 PACKAGES = ("mujoco", "torch", "numpy", "onnxruntime", "onnx", "h5py")
 
 
@@ -32,6 +33,7 @@ class RunFolder:
         self.checkpoint = path / CHECKPOINT
         self.cloned = path / CLONED
         self.metrics = path / METRICS
+        self.discriminators = path / DISCRIMINATORS
 
     @staticmethod
     def create(path: Path, config: RunConfig) -> RunFolder:

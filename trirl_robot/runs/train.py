@@ -13,6 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 from trirl_robot.demos.dataset import Demonstrations, load_demonstrations
 from trirl_robot.errors import DatasetError
 from trirl_robot.evaluation.rollouts import EvaluationResult, evaluate
+from trirl_robot.irl.archive import DiscriminatorArchive
 from trirl_robot.irl.imitation import ImitationLearner
 from trirl_robot.rl.policy import MeanAction
 from trirl_robot.runs.algorithms import Learner, build_learner_of
@@ -91,6 +92,8 @@ def _train(
 ) -> None:
     started = time.perf_counter()
     elapsed = _restore(folder, learner)
+    archive = DiscriminatorArchive(folder.discriminators)
+    archive.rewind(learner.archived if isinstance(learner, ImitationLearner) else 0)
     writer = SummaryWriter(str(folder.path / "tensorboard"), purge_step=learner.iteration + 1)
     iterations = config.algorithm.iterations
     evaluation_env = _evaluation_env(config)
@@ -105,9 +108,13 @@ def _train(
                 metrics["evaluation/return"] = float(result.episode_return.mean())
             metrics["time_s"] = elapsed + time.perf_counter() - started
             folder.append_metrics(metrics)
+            if isinstance(learner, ImitationLearner) and learner.newest is not None:
+                archive.append(learner.newest)
             for name, value in metrics.items():
                 writer.add_scalar(name, value, learner.iteration)
             if last or learner.iteration % config.checkpoint_every == 0:
+                # a checkpoint counts on what came before it
+                archive.flush()
                 save_checkpoint(folder.checkpoint, learner.state_dict())
             if on_progress is not None:
                 on_progress(metrics, iterations)
