@@ -89,13 +89,14 @@ def demonstrations_of(task: str) -> Path:
     else:
         env = make_batch(
             task,
-            num_envs=DEMONSTRATION_COUNT,
+            num_envs=3 * DEMONSTRATION_COUNT,
             randomisation="none",
             seed=0,
             purpose=Purpose.RECORDING,
             autoreset=False,
         )
-        demonstrate(expert_policy(task), env, f"PPO expert of {task}", path)
+        name = f"PPO expert of {task}"
+        demonstrate(expert_policy(task), env, name, path, successes=DEMONSTRATION_COUNT)
     return path
 
 

@@ -50,3 +50,12 @@ def test_fewer_demonstrations_and_fewer_steps_can_be_taken(stored):
 def test_more_demonstrations_than_there_are_cannot_be_taken(stored, count):
     with pytest.raises(DatasetError, match="holds 4 demonstrations"):
         load_demonstrations(stored[0]).subset(episodes=count)
+
+
+def test_only_episodes_that_fulfil_the_task_are_kept_on_demand(tmp_path):
+    env = make_batch("hopper", num_envs=4, randomisation="none", seed=3, autoreset=False)
+    with pytest.raises(DatasetError, match="in 0 of 4 episodes, expected 1"):
+        demonstrate(
+            RandomPolicy(env.contract.action_size), env, "nobody", tmp_path / "a.hdf5", successes=1
+        )
+    assert not (tmp_path / "a.hdf5").exists()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from trirl_robot.demos.schema import Demonstration, EpisodeMetadata
 from trirl_robot.demos.store import save_demonstration
+from trirl_robot.errors import DatasetError
 from trirl_robot.evaluation.rollouts import Policy
 from trirl_robot.sim.env import BatchEnv
 from trirl_robot.sim.interface import Step
@@ -22,17 +23,24 @@ Array = NDArray[np.float64]
 PACKAGES = ("trirl-robot", "mujoco", "numpy")
 
 
-def demonstrate(policy: Policy, env: BatchEnv, name: str, path: Path) -> Array:
-    """Run one episode of a policy in each environment and store them all.
+def demonstrate(
+    policy: Policy, env: BatchEnv, name: str, path: Path, *, successes: int | None = None
+) -> Array:
+    """Run one episode of a policy in each environment and store them.
 
     Args:
         policy: see `Policy`.
         env: the environments, which do not reset by themselves.
         name: what the operator is called in the file.
         path: the HDF5 file; episodes are appended where it exists.
+        successes: store so many episodes that fulfilled the task, the first, as a recorder would;
+            None stores all.
 
     Returns:
-        Returns of the task's own reward, (N,).
+        Returns of the task's own reward, of what is stored.
+
+    Raises:
+        DatasetError: fewer episodes fulfilled the task; nothing is stored.
     """
     observation = env.reset()
     recorded: list[tuple[Array, Array, Array, Step]] = []
@@ -47,12 +55,20 @@ def demonstrate(policy: Policy, env: BatchEnv, name: str, path: Path) -> Array:
         observation = step.observation
         if length.all():
             break
-    returns = np.zeros(env.num_envs)
-    for i in range(env.num_envs):
-        demonstration = _episode(env, i, recorded[: length[i]], name, began, began_ns)
-        returns[i] = demonstration.reward.sum()
-        save_demonstration(path, demonstration, env.contract)
-    return returns
+    episodes = [
+        _episode(env, i, recorded[: length[i]], name, began, began_ns) for i in range(env.num_envs)
+    ]
+    if successes is not None:
+        fulfilled = [episode for episode in episodes if episode.outcome == "success"]
+        if len(fulfilled) < successes:
+            raise DatasetError(
+                f"{name} fulfilled the task in {len(fulfilled)} of {len(episodes)} episodes, "
+                f"expected {successes}; run more, or train it longer"
+            )
+        episodes = fulfilled[:successes]
+    for episode in episodes:
+        save_demonstration(path, episode, env.contract)
+    return np.array([episode.reward.sum() for episode in episodes])
 
 
 def _episode(
