@@ -38,7 +38,11 @@ class Critic(nn.Module):
 
     def normalised(self, observation: Tensor) -> Tensor:
         """Return the value in units of the return's spread; (B, n) to (B,)."""
-        output: Tensor = self.network(self.scaler(observation))
+        return self.normalised_of(self.scaler(observation))
+
+    def normalised_of(self, inputs: Tensor) -> Tensor:
+        """Return the same for observations that are scaled already; (B, n) to (B,)."""
+        output: Tensor = self.network(inputs)
         return output.squeeze(-1)
 
     def forward(self, observation: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trirl_robot.contract import PolicyContract
-from trirl_robot.rl.networks import InputScaler, Scaling, mlp
+from trirl_robot.rl.networks import InputScaler, Scaling, mlp, tanh
 
 LOG_STD_RANGE = (math.log(0.02), math.log(1.5))
 """Bounds of the log standard deviation: below, exploration ends; above, actions saturate."""
@@ -41,7 +41,11 @@ class GaussianPolicy(nn.Module):
 
     def forward(self, observation: Tensor) -> Tensor:
         """Return the mean action in [-1, 1]; (B, n) to (B, m)."""
-        return torch.tanh(self.network(self.scaler(observation)))
+        return self.mean_of(self.scaler(observation))
+
+    def mean_of(self, inputs: Tensor) -> Tensor:
+        """Return the mean action for observations that are scaled already; (B, n) to (B, m)."""
+        return tanh(self.network(inputs))
 
     @torch.no_grad()
     def bound_std(self) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -184,14 +185,15 @@ class PPO:
         )
         if trust_region is not None:
             trust_region.begin(self.policy, scale)
-        count, policy_losses, critic_losses = rollout.steps, [], []
+        policy_losses, critic_losses = [], []
+        samples = self._samples(batch)
         for _ in range(self.config.epochs):
-            order = torch.randperm(count, generator=generator)
-            for chosen in torch.split(order, self.config.minibatch):
-                critic_losses.append(self._critic_step(batch, chosen))
+            order = torch.randperm(rollout.steps, generator=generator)
+            for part in samples.shuffled(order, self.config.minibatch):
+                critic_losses.append(self._critic_step(part))
                 if not critic_only:
                     policy_losses.append(
-                        self._policy_step(batch, chosen, trust_region, entropy_coef / scale)
+                        self._policy_step(part, batch.log_std, trust_region, entropy_coef / scale)
                     )
         if trust_region is not None and not critic_only:
             trust_region.settle(self.policy, batch)
@@ -229,33 +231,43 @@ class PPO:
         self.critic.track(returns)
         return advantage, returns
 
+    @torch.no_grad()
+    def _samples(self, batch: Batch) -> _Samples:
+        """Return what gradient steps read; scales stay as they are within an update."""
+        return _Samples(
+            policy_input=self.policy.scaler(batch.observation),
+            critic_input=self.critic.scaler(batch.observation),
+            action=batch.action,
+            mean=batch.mean,
+            log_prob=log_prob(batch.action, batch.mean, batch.log_std),
+            advantage=batch.advantage,
+            returns=batch.returns,
+        )
+
     def _policy_step(
         self,
-        batch: Batch,
-        chosen: Tensor,
+        part: _Samples,
+        old_log_std: Tensor,
         trust_region: TrustRegion | None,
         entropy_weight: float,
     ) -> Tensor:
-        old_mean, action = batch.mean[chosen], batch.action[chosen]
-        mean: Tensor = self.policy(batch.observation[chosen])
+        mean = self.policy.mean_of(part.policy_input)
         log_std: Tensor = self.policy.log_std
-        addition = torch.zeros(())
+        addition = None
         if trust_region is not None:
-            mean, log_std, addition = trust_region.constrain(mean, log_std, old_mean, batch.log_std)
-        ratio = torch.exp(
-            log_prob(action, mean, log_std) - log_prob(action, old_mean, batch.log_std)
-        )
+            mean, log_std, addition = trust_region.constrain(mean, log_std, part.mean, old_log_std)
+        ratio = torch.exp(log_prob(part.action, mean, log_std) - part.log_prob)
         clipped = ratio.clamp(1.0 - self.config.clip, 1.0 + self.config.clip)
-        advantage = batch.advantage[chosen]
-        surrogate = torch.minimum(ratio * advantage, clipped * advantage).mean()
-        loss = -surrogate - entropy_weight * gaussian_entropy(log_std) + addition
+        surrogate = torch.minimum(ratio * part.advantage, clipped * part.advantage).mean()
+        loss = -surrogate - entropy_weight * gaussian_entropy(log_std)
+        if addition is not None:
+            loss = loss + addition
         self._descend(loss, self.policy_optimiser, self.policy)
         self.policy.bound_std()
         return -surrogate.detach()
 
-    def _critic_step(self, batch: Batch, chosen: Tensor) -> Tensor:
-        error = self.critic.normalised(batch.observation[chosen]) - batch.returns[chosen]
-        loss = (error**2).mean()
+    def _critic_step(self, part: _Samples) -> Tensor:
+        loss = nn.functional.mse_loss(self.critic.normalised_of(part.critic_input), part.returns)
         self._descend(loss, self.critic_optimiser, self.critic)
         return loss.detach()
 
@@ -264,6 +276,24 @@ class PPO:
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(module.parameters(), self.config.max_gradient_norm)
         optimiser.step()
+
+
+class _Samples(NamedTuple):
+    """What a gradient step reads, B samples."""
+
+    policy_input: Tensor
+    critic_input: Tensor
+    action: Tensor
+    mean: Tensor
+    log_prob: Tensor
+    advantage: Tensor
+    returns: Tensor
+
+    def shuffled(self, order: Tensor, size: int) -> Iterator[_Samples]:
+        """Yield all samples in another order, `size` at a time: one pass to gather them."""
+        parts = [torch.split(values[order], size) for values in self]
+        for part in zip(*parts, strict=True):
+            yield _Samples(*part)
 
 
 def _mean(values: list[Tensor]) -> float:
