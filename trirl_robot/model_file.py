@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from trirl_robot.contract import PolicyContract, contract_from_json
 from trirl_robot.errors import ContractError, ModelFileError
 from trirl_robot.model_metadata import (
+    ACTION,
     CONTRACT_KEY,
     CONTRACT_SHA256_KEY,
     GOLDEN_KEY,
@@ -25,10 +26,13 @@ from trirl_robot.model_metadata import (
     KEYS,
     METADATA_SHA256_KEY,
     MINIMUM_GOLDEN,
+    NEXT_OBSERVATION,
+    OBSERVATION,
     PROVENANCE_KEY,
     Golden,
     graph_sha256,
     metadata_sha256,
+    sizes_of,
 )
 
 Floats = NDArray[np.float32]
@@ -79,10 +83,7 @@ class ModelFile:
         return output
 
     def _check_shapes(self) -> None:
-        sizes = {
-            "observation": self.contract.observation_size,
-            "action": self.contract.action_size,
-        }
+        sizes = sizes_of(self.contract)
         inputs = {value.name: value.shape for value in self._session.get_inputs()}
         outputs = {value.name: value.shape for value in self._session.get_outputs()}
         for name, shape in {**inputs, **outputs}.items():
@@ -125,20 +126,24 @@ def load_policy(path: Path) -> ModelFile:
     Raises:
         ModelFileError: see `ModelFile`; also for a file that holds a reward.
     """
-    return _load(path, ("observation",), "action", "policy")
+    return _load(path, ((OBSERVATION,),), ACTION, "policy")
 
 
 def load_reward(path: Path) -> ModelFile:
-    """Read and verify a reward (observation and action to reward); raises as `load_policy`."""
-    return _load(path, ("observation", "action"), "reward", "reward")
+    """Read and verify a reward; raises as `load_policy`.
+
+    It maps observation and action to the reward, or observation, action and next observation.
+    """
+    inputs = (OBSERVATION, ACTION)
+    return _load(path, (inputs, (*inputs, NEXT_OBSERVATION)), "reward", "reward")
 
 
-def _load(path: Path, inputs: tuple[str, ...], output: str, kind: str) -> ModelFile:
+def _load(path: Path, inputs: tuple[tuple[str, ...], ...], output: str, kind: str) -> ModelFile:
     model = ModelFile(path)
-    if tuple(model.golden.inputs) != inputs or model.golden.output_name != output:
+    if tuple(model.golden.inputs) not in inputs or model.golden.output_name != output:
         raise ModelFileError(
             f"{path}: not a {kind}: it maps {', '.join(model.golden.inputs)} to "
-            f"{model.golden.output_name}, expected {', '.join(inputs)} to {output}"
+            f"{model.golden.output_name}, expected {', '.join(inputs[0])} to {output}"
         )
     return model
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from trirl_robot.contract import PolicyContract
 from trirl_robot.errors import ModelFileError
 
 CONTRACT_KEY = "trirl.contract"
@@ -25,8 +26,17 @@ KEYS = (CONTRACT_KEY, CONTRACT_SHA256_KEY, GOLDEN_KEY, PROVENANCE_KEY, GRAPH_SHA
 MINIMUM_GOLDEN = 16
 """Least number of observations with known output that a file must carry."""
 
+OBSERVATION, ACTION, NEXT_OBSERVATION = "observation", "action", "next_observation"
+"""Names of the graph's inputs; the action is also a policy's output."""
+
 _METADATA_FIELD = 14  # metadata_props of ModelProto in onnx.proto
 Floats = NDArray[np.float32]
+
+
+def sizes_of(contract: PolicyContract) -> dict[str, int]:
+    """Return how many numbers each input of a graph has, by name."""
+    size = contract.observation_size
+    return {OBSERVATION: size, ACTION: contract.action_size, NEXT_OBSERVATION: size}
 
 
 @dataclass(frozen=True, kw_only=True)

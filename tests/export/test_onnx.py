@@ -9,7 +9,7 @@ import torch
 
 from trirl_robot import model_metadata
 from trirl_robot.errors import ModelFileError, NonFiniteError
-from trirl_robot.export.onnx import IR_VERSION, OPSET, export_policy
+from trirl_robot.export.onnx import IR_VERSION, OPSET, export_policy, export_reward
 from trirl_robot.export.parity import largest_difference
 from trirl_robot.model_file import load_policy, load_reward
 from trirl_robot.model_metadata import GRAPH_SHA256_KEY, METADATA_SHA256_KEY
@@ -152,3 +152,24 @@ def test_refused_export_leaves_the_old_file(policy, make_contract, draw, policy_
         export_policy(policy, make_contract(), draw(32)[0], {}, policy_file)
     assert policy_file.read_bytes() == before
     assert [p.name for p in policy_file.parent.iterdir()] == [policy_file.name]
+
+
+def test_a_reward_may_read_the_next_observation(make_contract, draw, tmp_path):
+    class Progress(torch.nn.Module):
+        def forward(self, observation, action, following):
+            return (following - observation).square().sum(-1) + action.sum(-1)
+
+    path = tmp_path / "reward.onnx"
+    observation, action = draw(32)
+    following = observation[::-1].copy()
+    export_reward(
+        Progress(), make_contract(), observation, action, {}, path,
+        golden_next_observations=following,
+    )  # fmt: skip
+    assert load_reward(path).golden.inputs.keys() == {"observation", "action", "next_observation"}
+    assert largest_difference(Progress(), path, observation, action, following) <= 1e-3
+    with pytest.raises(ModelFileError, match="golden next_observations have the shape"):
+        export_reward(
+            Progress(), make_contract(), observation, action, {}, path,
+            golden_next_observations=following[:, 1:],
+        )  # fmt: skip

@@ -9,9 +9,11 @@ from run_states import leaves, same
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from trirl_robot.cli.train import resolve
+from trirl_robot.errors import RunError
 from trirl_robot.runs.checkpoint import load_checkpoint
 from trirl_robot.runs.folder import RunFolder
 from trirl_robot.runs.policies import load_learnt
+from trirl_robot.runs.rewards import load_reward_of
 from trirl_robot.runs.train import build_learner, train
 
 ROLLOUTS = (
@@ -168,8 +170,11 @@ def test_what_it_keeps_can_be_loaded_without_demonstrations(whole):
     learnt = load_learnt(folder.path)
     observation = torch.randn(7, learnt.contract.observation_size)
     assert learnt.policy(observation).shape == (7, learnt.contract.action_size)
-    assert (learnt.reward is None) == (algorithm not in ("trirl", "airl"))
-    if learnt.reward is not None:
-        reward = learnt.reward(observation, torch.zeros(7, learnt.contract.action_size))
-        assert reward.shape == (7,)
-        assert float(reward.detach().std()) > 0.0
+    if algorithm in ("bc", "ppo"):
+        with pytest.raises(RunError, match="keeps no reward"):
+            load_reward_of(folder.path)
+        return
+    reward = load_reward_of(folder.path).reward
+    values = reward(observation, torch.zeros(7, learnt.contract.action_size))
+    assert values.shape == (7,)
+    assert float(values.detach().std()) > 0.0

@@ -17,6 +17,7 @@ from trirl_robot.errors import ConfigError, DatasetError, RunError
 from trirl_robot.runs.checkpoint import load_checkpoint, save_checkpoint
 from trirl_robot.runs.folder import RunFolder
 from trirl_robot.runs.policies import load_learnt
+from trirl_robot.runs.rewards import load_reward_of
 from trirl_robot.runs.train import build_learner, train
 
 
@@ -57,7 +58,7 @@ def test_a_run_leaves_config_versions_metrics_and_tensorboard(whole_run):
 def test_the_reward_and_the_policy_have_moved(whole_run):
     folder, _ = whole_run
     learnt = load_learnt(folder.path)
-    assert learnt.reward.length == 9
+    assert load_reward_of(folder.path).reward.length == 9
     observation = torch.randn(50, learnt.contract.observation_size)
     assert (learnt.policy(observation) - learnt.cloned(observation)).abs().max() > 1e-4
 

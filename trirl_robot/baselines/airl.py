@@ -15,22 +15,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trirl_robot.baselines.adversarial import AdversarialLearner
 from trirl_robot.baselines.shaping import (
-    LearntReward,
     ShapedDiscriminator,
     ShapedFeatures,
     shaping_fields,
     transition_rows,
 )
-from trirl_robot.contract import PolicyContract
 from trirl_robot.errors import ConfigError
 from trirl_robot.irl.discriminator import Discriminator, DiscriminatorTrainer, Samples
 from trirl_robot.irl.features import ACTION, NEXT, FeatureSelection
-from trirl_robot.irl.imitation import ImitationConfig, build_features
+from trirl_robot.irl.imitation import ImitationConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +50,6 @@ class AirlConfig(ImitationConfig):
                     f"shaping_inputs holds {name}: a potential is one of the state; expected "
                     "observation fields alone"
                 )
-
-
-def build_learnt_reward(config: AirlConfig, contract: PolicyContract) -> LearntReward:
-    """Return the reward of a configuration, untrained, to load a checkpoint into."""
-    features = build_features(config, contract)
-    network = Discriminator(features.size, config.discriminator.hidden, torch.Generator())
-    return LearntReward(features, network)
 
 
 class Airl(AdversarialLearner):
@@ -86,13 +76,7 @@ class Airl(AdversarialLearner):
             Discriminator(state.size, settings.hidden, self.generator),
             gamma=self.config.ppo.gamma,
         )
-        self.learnt_reward = LearntReward(self.features, network.reward)
         return DiscriminatorTrainer(settings, network, features, expert, self.generator)
-
-    @property
-    def modules(self) -> dict[str, nn.Module]:
-        """Everything with parameters or statistics, by name."""
-        return {**super().modules, "reward": self.learnt_reward}
 
     def reward_of(self, expert_logit: Tensor) -> Tensor:
         """Return the reward, f - log pi, which is what the discriminator says."""

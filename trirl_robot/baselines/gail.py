@@ -1,4 +1,4 @@
-"""GAIL: the newest discriminator is the reward, and no reward is kept.
+"""GAIL: the newest discriminator is the reward.
 
 J. Ho and S. Ermon, "Generative Adversarial Imitation Learning", NeurIPS 2016, arXiv 1606.03476.
 """
@@ -13,6 +13,9 @@ from torch.nn import functional
 
 from trirl_robot.baselines.adversarial import AdversarialLearner
 from trirl_robot.irl.imitation import ImitationConfig
+from trirl_robot.irl.reward.base import FeatureReward
+
+RewardForm = Literal["softplus", "logit"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +24,7 @@ class GailConfig(ImitationConfig):
 
     algorithm: Literal["gail"] = "gail"
     """Kind of learner."""
-    reward_form: Literal["softplus", "logit"] = "softplus"
+    reward_form: RewardForm = "softplus"
     """-log(1 - D), which is positive everywhere, or log D - log(1 - D), which is the logit."""
 
 
@@ -32,6 +35,22 @@ class Gail(AdversarialLearner):
 
     def reward_of(self, expert_logit: Tensor) -> Tensor:
         """Return the reward for what the discriminator says, same shape."""
-        if self.config.reward_form == "softplus":
-            return functional.softplus(expert_logit)
-        return expert_logit
+        return in_form(self.config.reward_form, expert_logit)
+
+
+def in_form(form: RewardForm, expert_logit: Tensor) -> Tensor:
+    """Return GAIL's reward in one of its forms, same shape."""
+    return functional.softplus(expert_logit) if form == "softplus" else expert_logit
+
+
+class GailReward(FeatureReward):
+    """The reward of GAIL, of a discriminator that does not learn any more."""
+
+    def __init__(self, expert_logit: FeatureReward, form: RewardForm) -> None:
+        """Take the discriminator's logit as a reward, and put it in form."""
+        super().__init__(expert_logit.features)
+        self._logit, self._form = expert_logit, form
+
+    def from_features(self, features: Tensor) -> Tensor:
+        """Return the reward for scaled inputs, (B, f) to (B,)."""
+        return in_form(self._form, self._logit.from_features(features))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trirl_robot.contract import PolicyContract
 from trirl_robot.irl.discriminator import Classifier, Discriminator
@@ -133,21 +133,6 @@ class ShapedDiscriminator(Classifier):
     def head(self) -> Tensor:
         """Return the parameters of the reward alone, (p,): the shaping is not kept."""
         return self.reward.head()
-
-
-class LearntReward(nn.Module):
-    """The reward g alone, without shaping, in nats: its temperature is 1."""
-
-    def __init__(self, features: FeatureSelection, network: Discriminator) -> None:
-        super().__init__()
-        self.features, self.network = features, network
-
-    def forward(
-        self, observation: Tensor, action: Tensor, following: Tensor | None = None
-    ) -> Tensor:
-        """Return the reward, (B,); arguments as of the features."""
-        reward: Tensor = self.network(self.features(observation, action, following))
-        return reward
 
 
 def shaping_fields(inputs: Sequence[str], contract: PolicyContract) -> tuple[str, ...]:

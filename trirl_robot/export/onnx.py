@@ -27,6 +27,7 @@ IR_VERSION = 9
 """Both are read by every onnxruntime since 1.17 (January 2024)."""
 
 GOLDEN_TOLERANCE = 1e-5
+"""Greatest difference from the trainer's outputs, relative to the largest where that is above 1."""
 
 Floats = NDArray[np.floating[Any]]
 
@@ -52,7 +53,8 @@ def export_policy(
         ModelFileError: too few golden observations, or sizes that differ from the contract.
         NonFiniteError: the policy is not finite on a golden observation.
     """
-    _export(policy, contract, {"observation": golden_observations}, "action", provenance, path)
+    golden = {keys.OBSERVATION: golden_observations}
+    _export(policy, contract, golden, keys.ACTION, provenance, path)
 
 
 def export_reward(
@@ -62,21 +64,27 @@ def export_reward(
     golden_actions: Floats,
     provenance: Mapping[str, Any],
     path: Path,
+    *,
+    golden_next_observations: Floats | None = None,
 ) -> None:
     """Write `reward` as an ONNX file with inputs `observation`, `action` and the output `reward`.
 
     Args:
-        reward: maps observations (B, n) and actions (B, m) to rewards (B,).
+        reward: maps observations (B, n) and actions (B, m) to rewards (B,); with golden next
+            observations, these (B, n) as well, the input `next_observation` of the file.
         contract: what observation and action are.
         golden_observations: at least 16 observations, shape (K, n).
         golden_actions: as many actions, shape (K, m).
         provenance: plain data about where the reward comes from.
         path: the file, replaced atomically.
+        golden_next_observations: as many observations after the step, shape (K, n).
 
     Raises:
         ModelFileError, NonFiniteError: as `export_policy`.
     """
-    golden = {"observation": golden_observations, "action": golden_actions}
+    golden = {keys.OBSERVATION: golden_observations, keys.ACTION: golden_actions}
+    if golden_next_observations is not None:
+        golden[keys.NEXT_OBSERVATION] = golden_next_observations
     _export(reward, contract, golden, "reward", provenance, path)
 
 
@@ -106,9 +114,9 @@ def _golden(
     inputs: Mapping[str, Floats],
     output_name: str,
 ) -> Golden:
-    sizes = {"observation": contract.observation_size, "action": contract.action_size}
+    sizes = keys.sizes_of(contract)
     arrays = {name: np.asarray(array, np.float32) for name, array in inputs.items()}
-    count = len(arrays["observation"])
+    count = len(arrays[keys.OBSERVATION])
     for name, array in arrays.items():
         if array.shape != (count, sizes[name]) or count < keys.MINIMUM_GOLDEN:
             raise ModelFileError(
@@ -126,7 +134,8 @@ def _golden(
         raise NonFiniteError(
             f"the {output_name} is not finite on a golden observation; do not export this module"
         )
-    return Golden(inputs=arrays, output_name=output_name, output=output, tolerance=GOLDEN_TOLERANCE)
+    tolerance = GOLDEN_TOLERANCE * max(1.0, float(np.abs(output).max()))
+    return Golden(inputs=arrays, output_name=output_name, output=output, tolerance=tolerance)
 
 
 def _metadata(

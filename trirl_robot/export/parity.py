@@ -20,7 +20,8 @@ def largest_difference(
     Args:
         module: the policy or reward that was exported.
         path: the ONNX file.
-        inputs: observations (B, n), and for a reward also actions (B, m).
+        inputs: observations (B, n), and for a reward also actions (B, m) and, where it reads them,
+            next observations (B, n).
 
     Raises:
         ModelFileError: the file is not a valid model file.

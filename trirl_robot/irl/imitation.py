@@ -113,7 +113,11 @@ class ImitationLearner(OnPolicyLearner):
     @property
     def modules(self) -> dict[str, nn.Module]:
         """Everything with parameters or statistics, by name."""
-        return {**super().modules, "discriminator": self.discriminator.discriminator}
+        return {
+            **super().modules,
+            "discriminator": self.discriminator.discriminator,
+            "features": self.features,
+        }
 
     @property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:

@@ -1,4 +1,4 @@
-"""What a run has learnt, without what it learnt from: for evaluation and export."""
+"""The policies of a run, without what they learnt from: for evaluation and export."""
 
 from __future__ import annotations
 
@@ -6,12 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
 
-from trirl_robot.baselines.airl import AirlConfig, build_learnt_reward
 from trirl_robot.contract import PolicyContract
-from trirl_robot.irl.imitation import build_features
-from trirl_robot.irl.trirl import TrirlConfig, build_reward
 from trirl_robot.rl.policy import GaussianPolicy, build_policy
 from trirl_robot.runs.checkpoint import fitting, load_checkpoint
 from trirl_robot.runs.folder import RunFolder
@@ -21,7 +17,7 @@ from trirl_robot.sim.env import build_env
 
 @dataclass(frozen=True, kw_only=True)
 class Learnt:
-    """The networks of a run as its last checkpoint left them."""
+    """The policies of a run as its last checkpoint left them."""
 
     config: RunConfig
     """The run's configuration."""
@@ -31,12 +27,10 @@ class Learnt:
     """The averaged policy, which is what is evaluated and exported."""
     cloned: GaussianPolicy | None
     """The cloned policy that it started from; None for a run from scratch."""
-    reward: nn.Module | None
-    """The reward, called with observation and action; None for a learner that keeps none."""
 
 
 def load_learnt(path: Path) -> Learnt:
-    """Read the networks of a run; the demonstrations are not needed.
+    """Read the policies of a run; the demonstrations are not needed.
 
     Raises:
         RunError: the folder holds no run, no checkpoint, or one that does not fit its settings.
@@ -46,19 +40,12 @@ def load_learnt(path: Path) -> Learnt:
     env = build_env(config.task, 1, randomisation=config.randomisation, seed=config.seed)
     algorithm = config.algorithm
     policy = build_policy(algorithm, env.contract, torch.Generator())
-    reward: nn.Module | None = None
     with fitting(folder.checkpoint):
         policy.load_state_dict(state["averaged"])
-        if isinstance(algorithm, TrirlConfig):
-            reward = build_reward(algorithm, build_features(algorithm, env.contract))
-        elif isinstance(algorithm, AirlConfig):
-            reward = build_learnt_reward(algorithm, env.contract)
-        if reward is not None:
-            reward.load_state_dict(state["reward"])
     cloned = None
     if folder.cloned.is_file():
         cloned = build_policy(algorithm, env.contract, torch.Generator())
         state = load_checkpoint(folder.cloned)
         with fitting(folder.cloned):
             cloned.load_state_dict(state)
-    return Learnt(config=config, contract=env.contract, policy=policy, cloned=cloned, reward=reward)
+    return Learnt(config=config, contract=env.contract, policy=policy, cloned=cloned)

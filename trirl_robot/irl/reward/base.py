@@ -40,12 +40,8 @@ class Seen:
     """Order of samples."""
 
 
-class Reward(nn.Module, ABC):
-    """A reward of state and action that is corrected towards one discriminator after another.
-
-    It is kept in units of the temperature (multiplied by entropy_coef = 1 / beta), so that
-    r <- (1 - eps_tr) r + eps_tr beta D reads R <- (1 - eps_tr) R + eps_tr D with plain logits.
-    """
+class FeatureReward(nn.Module, ABC):
+    """A reward of what discriminators read."""
 
     def __init__(self, features: FeatureSelection) -> None:
         super().__init__()
@@ -54,12 +50,20 @@ class Reward(nn.Module, ABC):
     def forward(
         self, observation: Tensor, action: Tensor, following: Tensor | None = None
     ) -> Tensor:
-        """Return the reward in units of the temperature, (B,); arguments as of the features."""
+        """Return the reward, (B,); arguments as of the features."""
         return self.from_features(self.features(observation, action, following))
 
     @abstractmethod
     def from_features(self, features: Tensor) -> Tensor:
         """Return the reward for scaled inputs, (B, f) to (B,)."""
+
+
+class Reward(FeatureReward):
+    """A reward that is corrected towards one discriminator after another.
+
+    It is kept in units of the temperature (multiplied by entropy_coef = 1 / beta), so that
+    r <- (1 - eps_tr) r + eps_tr beta D reads R <- (1 - eps_tr) R + eps_tr D with plain logits.
+    """
 
     @abstractmethod
     def correct(self, discriminator: Classifier, step_size: float, seen: Seen) -> Tensor:

@@ -58,7 +58,9 @@ class QuadraticBasis(Basis):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return inputs and products, (B, f) to (B, f + f (f + 1) / 2)."""
-        products = features[:, self.rows] * features[:, self.columns]
+        # not by brackets: onnxruntime 1.32 optimises their graph to one that computes another value
+        first, second = (features.index_select(-1, which) for which in (self.rows, self.columns))
+        products = first * second
         return torch.cat([features, products], dim=-1)
 
     def slope(self, features: Tensor, weights: Tensor) -> Tensor:
