@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from trirl_robot.cli.progress import progress_bar
 from trirl_robot.demos.dataset import load_demonstrations
@@ -58,8 +59,8 @@ def command(
     """Learn a reward and a policy from DEMONSTRATIONS, with TRIRL or a baseline.
 
     The run folder holds the resolved configuration, versions, metrics (metrics.jsonl and
-    TensorBoard), the cloned policy and the last checkpoint. A run that was killed goes on with
-    --resume, to the same result.
+    TensorBoard), warnings of what they show to go wrong (warnings.txt), the cloned policy and the
+    last checkpoint. A run that was killed goes on with --resume, to the same result.
 
     \b
     Examples:
@@ -171,9 +172,15 @@ def run(folder: RunFolder, config: RunConfig, learner: Learner, console: Console
                 detail=f"{done / 1e3:.0f}k steps, {speed:.0f}/s, {evaluated}",
             )
 
-        train(folder, config, learner, show)
+        def warn(line: str) -> None:
+            progress.console.print(Text(f"Warning, {line}", style="yellow"))
+
+        train(folder, config, learner, show, warn)
     if latest:
         console.print(_summary(latest))
+    if folder.warnings.is_file():
+        count = len(folder.warnings.read_text(encoding="utf-8").splitlines())
+        console.print(Text(f"warnings: {count}, see {folder.warnings}", style="yellow"))
     console.print(f"run folder: {folder.path}")
 
 

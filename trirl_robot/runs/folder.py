@@ -21,6 +21,7 @@ from trirl_robot.versions import package_versions, revision
 
 CONFIG, VERSIONS, METRICS = "config.yaml", "versions.json", "metrics.jsonl"
 CHECKPOINT, CLONED, LOCK = "checkpoint.pt", "cloned.pt", ".lock"
+WARNINGS = "warnings.txt"
 DISCRIMINATORS = "discriminators.bin"
 PACKAGES = ("mujoco", "torch", "numpy", "onnxruntime", "onnx", "h5py")
 
@@ -33,6 +34,7 @@ class RunFolder:
         self.checkpoint = path / CHECKPOINT
         self.cloned = path / CLONED
         self.metrics = path / METRICS
+        self.warnings = path / WARNINGS
         self.discriminators = path / DISCRIMINATORS
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -20,12 +21,17 @@ from trirl_robot.runs.algorithms import Learner, build_learner_of
 from trirl_robot.runs.checkpoint import fitting, load_checkpoint, save_checkpoint
 from trirl_robot.runs.folder import RunFolder
 from trirl_robot.runs.settings import RunConfig
+from trirl_robot.runs.watch import WarningLog
 from trirl_robot.sim.env import build_env
 from trirl_robot.sim.episode_random import Purpose
 from trirl_robot.sim.interface import Environments
 
 Progress = Callable[[dict[str, float], int], None]
 """Called after each iteration with its metrics and the number of iterations of the run."""
+Warn = Callable[[str], None]
+"""Called with each warning of `WarningLog`."""
+
+_log = logging.getLogger(__name__)
 
 
 def build_learner(config: RunConfig, folder: Path, *, nthread: int = 0) -> Learner:
@@ -68,30 +74,41 @@ def _demonstrations(config: RunConfig, folder: Path, env: Environments) -> Demon
 
 
 def train(
-    folder: RunFolder, config: RunConfig, learner: Learner, on_progress: Progress | None = None
+    folder: RunFolder,
+    config: RunConfig,
+    learner: Learner,
+    on_progress: Progress | None = None,
+    on_warning: Warn = _log.warning,
 ) -> None:
     """Train from the last checkpoint, or from the beginning where there is none.
 
-    Metrics go to `metrics.jsonl` and TensorBoard; checkpoints replace each other atomically.
+    Metrics go to `metrics.jsonl` and TensorBoard, what they show to go wrong to `warnings.txt`;
+    checkpoints replace each other atomically.
 
     Args:
         folder: the run's folder.
         config: the run's configuration.
         learner: what `build_learner` made of that configuration; trained in place.
         on_progress: see `Progress`.
+        on_warning: see `Warn`.
 
     Raises:
         RunError: another process trains in the folder, or its checkpoint does not fit.
     """
     with folder.locked():
-        _train(folder, config, learner, on_progress)
+        _train(folder, config, learner, on_progress, on_warning)
 
 
 def _train(
-    folder: RunFolder, config: RunConfig, learner: Learner, on_progress: Progress | None
+    folder: RunFolder,
+    config: RunConfig,
+    learner: Learner,
+    on_progress: Progress | None,
+    on_warning: Warn,
 ) -> None:
     started = time.perf_counter()
     elapsed = _restore(folder, learner)
+    warnings = WarningLog(folder, config.algorithm)
     archive = DiscriminatorArchive(folder.discriminators)
     archive.rewind(learner.archived if isinstance(learner, ImitationLearner) else 0)
     writer = SummaryWriter(str(folder.path / "tensorboard"), purge_step=learner.iteration + 1)
@@ -112,6 +129,9 @@ def _train(
                 archive.append(learner.newest)
             for name, value in metrics.items():
                 writer.add_scalar(name, value, learner.iteration)
+            for line in warnings.look(metrics):
+                writer.add_text("warnings", line, learner.iteration)
+                on_warning(line)
             if last or learner.iteration % config.checkpoint_every == 0:
                 # a checkpoint counts on what came before it
                 archive.flush()
