@@ -7,21 +7,24 @@ from trirl_robot.rl.policy import GaussianPolicy
 from trirl_robot.rl.ppo import PPO, PPOConfig
 from trirl_robot.rl.rollout import Rollout
 
-T, N = 32, 32
+T = 32
 
 
-def setup(**settings):
+def setup(*, observation_size=3, action_size=2, hidden=(32,), **settings):
     generator = torch.Generator().manual_seed(0)
-    policy = GaussianPolicy(3, 2, hidden=(32,), initial_std=0.3, generator=generator)
-    critic = Critic(3, hidden=(32,), generator=generator)
+    policy = GaussianPolicy(
+        observation_size, action_size, hidden=hidden, initial_std=0.3, generator=generator
+    )
+    critic = Critic(observation_size, hidden=hidden, generator=generator)
     return PPO(PPOConfig(minibatch=256, gamma=0.0, **settings), policy, critic), generator
 
 
 @torch.no_grad()
-def make_rollout(policy, generator):
-    observation = torch.randn(T, N, 3, generator=generator)
+def make_rollout(policy, generator, count=32):
+    size = policy.network[0].in_features
+    observation = torch.randn(T, count, size, generator=generator)
     action, mean = policy.sample(observation, generator)
-    never = torch.zeros(T, N, dtype=torch.bool)
+    never = torch.zeros(T, count, dtype=torch.bool)
     return Rollout(
         observation=observation,
         final_observation=observation,
@@ -30,18 +33,19 @@ def make_rollout(policy, generator):
         log_std=policy.log_std.clone(),
         terminated=never,
         truncated=never,
-        task_reward=torch.zeros(T, N),
+        task_reward=torch.zeros(T, count),
         episodes=0,
         successes=0,
     )
 
 
-def wanted(observation):
-    return torch.tanh(observation[..., :2])
+def wanted(observation, action_size=2):
+    return torch.tanh(observation[..., :action_size])
 
 
 def reward_of(rollout):
-    return -((rollout.action - wanted(rollout.observation)) ** 2).sum(-1)
+    best = wanted(rollout.observation, rollout.action.shape[-1])
+    return -((rollout.action - best) ** 2).sum(-1)
 
 
 def improve(ppo, generator, rounds, **kwargs):

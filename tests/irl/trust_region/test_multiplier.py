@@ -115,14 +115,15 @@ def test_past_the_optimum_it_is_zero():
     assert marginal_multiplier(mean, batch.log_std, batch, entropy_weight=0.0) == 0.0
 
 
-def update(config, **settings):
-    """Make one update; return its region, its eta, its rollout and what PPO says of it."""
+def update(config, *, noise=0.0, count=32, **settings):
+    """Make one update; return its policy, region, eta, rollout and what PPO says of it."""
     ppo, generator = setup(policy_learning_rate=3e-3, **settings)
     region = build_trust_region(config, TEMPERATURE)
-    rollout = make_rollout(ppo.policy, generator)
+    rollout = make_rollout(ppo.policy, generator, count)
+    reward = reward_of(rollout)
     result = ppo.update(
         rollout,
-        reward_of(rollout),
+        reward + noise * torch.randn(reward.shape, generator=generator),
         entropy_coef=TEMPERATURE,
         generator=generator,
         trust_region=region,
@@ -147,7 +148,8 @@ def gap(policy, rollout, eta):
     old_precision = torch.exp(-2.0 * rollout.log_std)
     new_precision = torch.full_like(old_precision, 2.0 / TEMPERATURE)
     precision = eta * old_precision + new_precision
-    pull = eta * old_precision * rollout.mean + new_precision * wanted(rollout.observation)
+    best = wanted(rollout.observation, rollout.action.shape[-1])
+    pull = eta * old_precision * rollout.mean + new_precision * best
     optimal_log_std = -0.5 * torch.log(precision / (1.0 + eta))
     kl = gaussian_kl(policy(rollout.observation), policy.log_std, pull / precision, optimal_log_std)
     return float(kl.mean())
@@ -179,3 +181,39 @@ def test_other_multipliers_promise_a_reward_further_from_the_policy_than_the_old
     the network went outside its projection is no multiplier of the improvement at all."""
     policy, _, eta, rollout, result = update(config, epochs=10)
     assert gap(policy, rollout, eta) > 2.0 * result.kl_mean
+
+
+def fresh_multiplier(policy, rollout, count=40):
+    """Measure the same with actions and rewards that the update has not seen, and no noise."""
+    generator = torch.Generator().manual_seed(1)
+    old = rollout.mean.repeat(count, 1, 1)
+    action = old + rollout.log_std.exp() * torch.randn(old.shape, generator=generator)
+    observation = rollout.observation.repeat(count, 1, 1)
+    size = action.shape[-1]
+    reward = -((action - wanted(observation, size)) ** 2).sum(-1).flatten()
+    batch = Batch(
+        observation=observation.flatten(0, 1),
+        action=action.flatten(0, 1),
+        mean=old.flatten(0, 1),
+        log_std=rollout.log_std,
+        advantage=(reward - reward.mean()) / TEMPERATURE,
+        returns=reward,
+    )
+    mean = policy(batch.observation).detach()
+    return marginal_multiplier(mean, policy.log_std.detach(), batch, entropy_weight=1.0)
+
+
+def test_that_the_update_has_seen_the_samples_is_as_it_should_be():
+    """A network of the usual size moves by a share of the noise as well as of the signal; on fresh
+    samples its step seems to have bought little, and a reward corrected by that has gone too far.
+    """
+    size = {"observation_size": 17, "action_size": 6, "hidden": (128, 128)}
+    policy, _, eta, rollout, result = update(
+        ProjectionConfig(), noise=3.0, count=64, epochs=10, **size
+    )
+    least = min(gap(policy, rollout, float(other)) for other in np.geomspace(1.0, 1e4, 100))
+    assert least < 0.95 * result.kl_mean
+    assert gap(policy, rollout, eta) < 1.1 * least
+    fresh = fresh_multiplier(policy, rollout)
+    assert 0.0 < fresh < 0.6 * eta
+    assert gap(policy, rollout, fresh) > 1.5 * gap(policy, rollout, eta)

@@ -17,5 +17,9 @@ multiplier in the objective that was really descended, in nats.
 
 A heuristic remains, as in every deep form of the method: the theorem's problem takes the Q-function
 of the new policy, PPO that of the old one, its clip binds beside the penalty, and a few epochs do
-not reach the optimum. In the exact case the error is 5e-3 at eta = 10 and 7e-5 at eta = 100.
+not reach the optimum. In the exact case the error of the first is 5e-3 at eta = 10 and 7e-5 at
+eta = 100. The others make the penalty's eta too small: it is the multiplier of an update that has
+converged. So what an update is really worth is measured and logged for every form
+(`trust_region/marginal_eta`); it is the eta of the projection, and that of the penalties on request
+(`multiplier: marginal`).
 """

@@ -29,6 +29,13 @@ def marginal_multiplier(
     `tests/irl/tabular/test_theorem.py`. The probability ratio is not clipped: the clip is one of
     the things that keep the policy near.
 
+    It is taken on the samples that the update was made with, on purpose. The reward to be found is
+    the one that the new policy is optimal for, so what counts is the share of the way to the
+    provisional optimum that the policy has gone, 1 / (1 + eta), and the update goes much the same
+    share of signal and noise. On fresh samples the noise has cost KL and bought nothing, eta comes
+    out several times smaller, and the corrected reward runs ahead of the policy; see
+    `tests/irl/trust_region/test_multiplier.py`.
+
     Args:
         mean: means of the new policy, shape (B, m).
         log_std: its log standard deviations, shape (m,).

@@ -39,12 +39,13 @@ class ProjectionConfig:
 
     form: Literal["projection"] = "projection"
     """Kind of trust region."""
-    mean_bound: float = 0.03
+    mean_bound: float = 0.05
     """Bound on the part of KL(pi_{i+1} || pi_i) due to the means, in every state, nats."""
     covariance_bound: float = 1.0e-3
     """Bound on the part due to the covariance, nats."""
-    regression_weight: float = 0.5
-    """Weight of KL(network || its projection) beside normalised advantages."""
+    regression_weight: float = 8.0
+    """Weight of KL(network || its projection) beside normalised advantages; 0.5 in the authors'
+    code, with which the network ends further outside and less of the step is kept."""
     multiplier: Literal["marginal", "projection"] = "marginal"
     """Which eta corrects the reward: what the update is worth, see `marginal_multiplier`; or the
     projection's largest multiplier of any state and of the covariance, as in the authors' code."""
@@ -104,8 +105,9 @@ class Projection(TrustRegion):
         """Bring the policy within the bounds in every state of the batch; measure its step."""
         config, share = self._config, 1.0 - _ROUNDING
         bound = share * config.mean_bound
+        inputs = policy.scaler(batch.observation)
         _, multipliers = project_mean(
-            policy(batch.observation), batch.mean, batch.log_std, config.mean_bound
+            policy.mean_of(inputs), batch.mean, batch.log_std, config.mean_bound
         )
         log_std, multiplier = project_log_std(
             policy.log_std, batch.log_std, share * config.covariance_bound
@@ -118,7 +120,7 @@ class Projection(TrustRegion):
             lines = zip(policy.network.parameters(), self._before, after, strict=True)
             for parameter, start, end in lines:
                 torch.lerp(start, end, step, out=parameter)
-            return float(mean_kl(policy(batch.observation), batch.mean, batch.log_std).max())
+            return float(mean_kl(policy.mean_of(inputs), batch.mean, batch.log_std).max())
 
         step = longest_step(largest_kl, bound)
         super().settle(policy, batch)
