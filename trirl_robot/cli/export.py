@@ -190,7 +190,9 @@ def _provenance(run: Path, config: RunConfig) -> dict[str, Any]:
     return {
         **versions(),
         # where the file lay is nobody's business, what was in it is
-        "config": {k: v for k, v in to_mapping(config).items() if k != "demonstrations"},
+        "config": {
+            k: v for k, v in to_mapping(config).items() if k not in ("demonstrations", "reward")
+        },
         "demonstrations_sha256": config.demonstrations_sha256,
         "seed": config.seed,
         "success_under_training_randomisation": evaluation,

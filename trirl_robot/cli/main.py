@@ -20,6 +20,7 @@ COMMANDS = {
     "view": ("trirl_robot.cli.view", "Show simulations in a web browser."),
     "record": ("trirl_robot.cli.record", "Record demonstrations into one HDF5 file."),
     "train": ("trirl_robot.cli.train", "Learn a reward and a policy from demonstrations."),
+    "transfer": ("trirl_robot.cli.transfer", "Train a fresh policy on a frozen reward."),
     "eval": ("trirl_robot.cli.eval", "Measure a policy's success rate in simulation."),
     "replay": ("trirl_robot.cli.replay", "Run recorded episodes again, bit for bit."),
     "export": ("trirl_robot.cli.export", "Write policy.onnx and reward.onnx from a run."),

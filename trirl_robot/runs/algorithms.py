@@ -20,13 +20,19 @@ from trirl_robot.config import (
 )
 from trirl_robot.demos.dataset import Demonstrations
 from trirl_robot.errors import ConfigError
+from trirl_robot.irl.transfer import FrozenReward, TransferConfig, TransferLearner
 from trirl_robot.irl.trirl import Trirl, TrirlConfig
 from trirl_robot.rl.policy import GaussianPolicy
 from trirl_robot.sim.interface import Environments
 from trirl_robot.sim.tasks.registry import TaskConfig
 
 AlgorithmConfig = (
-    TrirlConfig | GailConfig | AirlConfig | TaskRewardConfig | BehaviouralCloningConfig
+    TrirlConfig
+    | GailConfig
+    | AirlConfig
+    | TaskRewardConfig
+    | TransferConfig
+    | BehaviouralCloningConfig
 )
 
 RECIPES = CONFIGS / "algorithms" / "tasks"
@@ -103,15 +109,25 @@ def _read_recipe(path: Path) -> dict[str, Any]:
 
 
 def build_learner_of(
-    config: AlgorithmConfig, demonstrations: Demonstrations | None, env: Environments, seed: int
+    config: AlgorithmConfig,
+    demonstrations: Demonstrations | None,
+    env: Environments,
+    seed: int,
+    reward: FrozenReward | None = None,
 ) -> Learner:
     """Build the learner of a configuration, untrained.
 
     Raises:
-        ConfigError: it learns from demonstrations, and there are none.
+        ConfigError: it learns from demonstrations or a frozen reward, and there are none.
     """
     if isinstance(config, TaskRewardConfig):
         return TaskRewardLearner(config, env, seed)
+    if isinstance(config, TransferConfig):
+        if reward is None:
+            raise ConfigError(
+                "algorithm transfer learns from a frozen reward; run 'trirl transfer reward.onnx'"
+            )
+        return TransferLearner(config, reward, env, seed)
     if demonstrations is None:
         raise ConfigError(f"algorithm {config.algorithm} learns from demonstrations; name a file")
     if isinstance(config, BehaviouralCloningConfig):

@@ -22,6 +22,10 @@ class RunConfig:
     """Demonstrations that are learnt from, the first of the file; None for all."""
     keep_every: int = 1
     """One step in this many of each demonstration is learnt from."""
+    reward: str | None = None
+    """ONNX file of the frozen reward, relative to the run folder; None for a learner without."""
+    reward_sha256: str | None = None
+    """SHA-256 of that file; a resumed run refuses another."""
     task: TaskConfig
     """The task."""
     randomisation: RandomisationConfig

@@ -11,11 +11,13 @@ from pathlib import Path
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
+from trirl_robot.contract import require_same
 from trirl_robot.demos.dataset import Demonstrations, load_demonstrations
-from trirl_robot.errors import DatasetError
+from trirl_robot.errors import DatasetError, ModelFileError
 from trirl_robot.evaluation.rollouts import EvaluationResult, evaluate
 from trirl_robot.irl.archive import DiscriminatorArchive
 from trirl_robot.irl.imitation import ImitationLearner
+from trirl_robot.irl.transfer import FrozenReward
 from trirl_robot.rl.policy import MeanAction
 from trirl_robot.runs.algorithms import Learner, build_learner_of
 from trirl_robot.runs.checkpoint import fitting, load_checkpoint, save_checkpoint
@@ -44,6 +46,7 @@ def build_learner(config: RunConfig, folder: Path, *, nthread: int = 0) -> Learn
 
     Raises:
         DatasetError: the demonstrations are missing, damaged or not those of the run.
+        ModelFileError: the same of the frozen reward.
         ContractError: they were recorded under another contract than the task's.
     """
     # a run must not hang on how many cores the machine has: sums in another order differ
@@ -56,7 +59,8 @@ def build_learner(config: RunConfig, folder: Path, *, nthread: int = 0) -> Learn
         nthread=nthread,
     )
     demonstrations = _demonstrations(config, folder, env)
-    return build_learner_of(config.algorithm, demonstrations, env, config.seed)
+    reward = _reward(config, folder, env)
+    return build_learner_of(config.algorithm, demonstrations, env, config.seed, reward)
 
 
 def _demonstrations(config: RunConfig, folder: Path, env: Environments) -> Demonstrations | None:
@@ -71,6 +75,20 @@ def _demonstrations(config: RunConfig, folder: Path, env: Environments) -> Demon
             "run"
         )
     return demonstrations.subset(config.episodes, config.keep_every)
+
+
+def _reward(config: RunConfig, folder: Path, env: Environments) -> FrozenReward | None:
+    if config.reward is None:
+        return None
+    path = Path(os.path.normpath(folder / config.reward))
+    reward = FrozenReward(path)
+    if reward.model.sha256 != config.reward_sha256:
+        raise ModelFileError(
+            f"{path}: changed since the run began (SHA-256 is {reward.model.sha256[:12]}, expected "
+            f"{str(config.reward_sha256)[:12]}); restore the file or start a new run"
+        )
+    require_same(reward.model.contract, env.contract, str(path), f"the task '{config.task.name}'")
+    return reward
 
 
 def train(
