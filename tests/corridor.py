@@ -126,6 +126,7 @@ def demonstrations(expert, episodes=20, seed=0):
         contract=CONTRACT,
         names=tuple(f"demo_{i}" for i in range(episodes)),
         lengths=np.array(lengths),
+        recorded_lengths=np.array(lengths),
         task_parameters=({},) * episodes,
         **{name: np.array(column) for name, column in zip(names, columns, strict=True)},
     )

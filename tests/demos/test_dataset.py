@@ -57,6 +57,25 @@ def test_flipped_bit_in_the_data(path):
         load_demonstrations(path)
 
 
+def test_some_of_the_demonstrations_and_some_of_their_steps(path):
+    whole = load_demonstrations(path)
+    assert whole.recorded_lengths.tolist() == whole.lengths.tolist()
+    some = whole.subset(episodes=2, every=4)
+    assert some.names == whole.names[:2]
+    assert some.recorded_lengths.tolist() == whole.lengths[:2].tolist()
+    first = whole.lengths[0]
+    kept = sorted({*range(0, first, 4), first - 1})
+    assert some.lengths[0] == len(kept)
+    np.testing.assert_array_equal(some.observation[: len(kept)], whole.observation[kept])
+    # the last step of each is there, in which an episode may have ended
+    ends = np.cumsum(some.lengths) - 1
+    np.testing.assert_array_equal(
+        some.next_observation[ends], whole.next_observation[np.cumsum(whole.lengths)[:2] - 1]
+    )
+    with pytest.raises(DatasetError, match="holds 3 demonstrations, 4 are asked for"):
+        whole.subset(episodes=4)
+
+
 def test_another_contract(path, make_contract):
     other = make_contract(control_rate_hz=50.0)
     with pytest.raises(ContractError, match=r"control_rate_hz: 20.0 != 50.0"):

@@ -123,6 +123,9 @@ def test_terminations_count_for_as_long_as_the_discount_lets_them():
     share = Samples.of(torch.zeros(100, 2), 10, gamma=0.99).absorbing_share
     assert share == pytest.approx(990.0 / 1090.0)
     assert Samples.of(torch.zeros(100, 2), 0, gamma=0.99).absorbing_share == 0.0
+    # whoever keeps one step in ten of them all has ended no more often for it
+    thinned = Samples.of(torch.zeros(10, 2), 10, gamma=0.99, steps=100)
+    assert thinned.absorbing_share == share
 
 
 def test_a_replay_keeps_every_row_with_the_same_probability():

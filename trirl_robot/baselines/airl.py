@@ -61,7 +61,8 @@ class Airl(AdversarialLearner):
         self, observation: Tensor, action: Tensor, following: Tensor, terminated: Tensor
     ) -> Tensor:
         """Return what the discriminator reads of transitions, unscaled, one row each."""
-        return transition_rows(observation, action, following, terminated)
+        ended = terminated & self.config.absorbing_tail
+        return transition_rows(observation, action, following, ended)
 
     def build_discriminator(self, expert: Samples) -> DiscriminatorTrainer[Any]:
         """Return the discriminator with what trains it."""

@@ -41,6 +41,8 @@ class Demonstrations:
     """Names of the E demonstrations."""
     lengths: NDArray[np.int64]
     """Steps of each demonstration, shape (E,)."""
+    recorded_lengths: NDArray[np.int64]
+    """The same before any of them were left out, shape (E,)."""
     task_parameters: tuple[Mapping[str, Any], ...]
     """Parameters of each episode, such as the target's position."""
     observation: Array
@@ -81,6 +83,7 @@ class Demonstrations:
             self,
             names=self.names[:count],
             lengths=np.array([len(part) for part in kept]),
+            recorded_lengths=self.recorded_lengths[:count],
             task_parameters=self.task_parameters[:count],
             **{name: getattr(self, name)[rows] for name in arrays},
         )
@@ -108,6 +111,7 @@ def load_demonstrations(path: Path, *, contract: PolicyContract | None = None) -
             )
         task = str(file["data"].attrs["task"])
         demos = [_read(file, path, name, stored) for name in names]
+    lengths = np.asarray([len(demo) for demo in demos])
     for name, demo in zip(names, demos, strict=True):
         check_demonstration(demo, stored, f"{path}: {name}")
     return Demonstrations(
@@ -116,7 +120,8 @@ def load_demonstrations(path: Path, *, contract: PolicyContract | None = None) -
         task=task,
         contract=stored,
         names=tuple(names),
-        lengths=np.asarray([len(demo) for demo in demos]),
+        lengths=lengths,
+        recorded_lengths=lengths,
         task_parameters=tuple(demo.metadata.task_parameters for demo in demos),
         observation=np.concatenate([demo.observation for demo in demos]),
         action=np.concatenate([demo.action for demo in demos]),

@@ -151,15 +151,20 @@ class Samples:
     """Share of its time that it spends in absorbing states, in [0, 1)."""
 
     @staticmethod
-    def of(inputs: Tensor, terminations: int, gamma: float) -> Samples:
-        """Return the samples of B transitions, of which some led into an absorbing state.
+    def of(inputs: Tensor, terminations: int, gamma: float, steps: int | None = None) -> Samples:
+        """Return the samples of transitions, of which some led into an absorbing state.
 
         There it stays for ever, which counts gamma / (1 - gamma) steps in the discounted occupancy.
+
+        Args:
+            inputs: unscaled inputs, (B, f - 1).
+            terminations: how many episodes ended in an absorbing state.
+            gamma: discount.
+            steps: steps in which they did, where not all of them are among the inputs.
         """
         absorbed = terminations * gamma / (1.0 - gamma)
-        return Samples(
-            inputs=inputs, absorbing_share=absorbed / max(absorbed + inputs.shape[0], 1.0)
-        )
+        alive = inputs.shape[0] if steps is None else steps
+        return Samples(inputs=inputs, absorbing_share=absorbed / max(absorbed + alive, 1.0))
 
 
 class DiscriminatorTrainer(Generic[ClassifierT]):
@@ -185,7 +190,7 @@ class DiscriminatorTrainer(Generic[ClassifierT]):
         self.config = config
         self.discriminator = discriminator
         self.features = features
-        self._expert = expert
+        self.expert = expert
         features.fit(expert.inputs, generator)
         self.optimiser = torch.optim.Adam(
             self.discriminator.parameters(), lr=config.learning_rate, eps=1e-5, fused=True
@@ -221,7 +226,7 @@ class DiscriminatorTrainer(Generic[ClassifierT]):
 
     def expert_features(self, count: int, generator: torch.Generator) -> Tensor:
         """Draw features of the expert with their instance noise, shape (count, f)."""
-        expert = self._expert
+        expert = self.expert
         chosen = torch.randint(expert.inputs.shape[0], (count,), generator=generator)
         return self._drawn(expert.inputs[chosen], expert.absorbing_share, generator)
 

@@ -38,6 +38,9 @@ class ImitationConfig(OnPolicyConfig):
     """Iterations at the start in which only critic and discriminator learn."""
     cloning: CloningConfig = field(default_factory=CloningConfig)
     """Behavioural cloning, from which the policy may start."""
+    absorbing_tail: bool = True
+    """Whether a state in which an episode ends early goes on for ever, among what the discriminator
+    sees and in returns. Without it, the sign of the reward decides whether to end."""
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -86,9 +89,9 @@ class ImitationLearner(OnPolicyLearner):
             torch.from_numpy(demonstrations.next_observation).float(),
             terminated,
         )
-        self.discriminator = self.build_discriminator(
-            Samples.of(self.expert_inputs, int(terminated.sum()), config.ppo.gamma)
-        )
+        steps = int(demonstrations.recorded_lengths.sum())
+        expert = self._samples(self.expert_inputs, terminated, steps)
+        self.discriminator = self.build_discriminator(expert)
 
     def transition_inputs(
         self, observation: Tensor, action: Tensor, following: Tensor, terminated: Tensor
@@ -152,9 +155,16 @@ class ImitationLearner(OnPolicyLearner):
 
     def train_discriminator(self, rollout: Rollout, inputs: Tensor) -> DiscriminatorResult:
         """Train the discriminator on a rollout, whose unscaled inputs are given."""
-        terminations = int(rollout.terminated.sum())
-        samples = Samples.of(inputs, terminations, self.config.ppo.gamma)
+        samples = self._samples(inputs, rollout.terminated)
         return self.discriminator.update(samples, self.generator)
+
+    def absorbing_value(self, reward: float) -> float:
+        """Return the value of an absorbing state, for the reward of a step there."""
+        return super().absorbing_value(reward) if self.config.absorbing_tail else 0.0
+
+    def _samples(self, inputs: Tensor, terminated: Tensor, steps: int | None = None) -> Samples:
+        terminations = int(terminated.sum()) if self.config.absorbing_tail else 0
+        return Samples.of(inputs, terminations, self.config.ppo.gamma, steps)
 
     def archive(self, corrected_step_size: float, eta: float = 0.0) -> None:
         """Let the run keep the discriminator as it is now; see `ArchivedDiscriminator`."""
