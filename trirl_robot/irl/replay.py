@@ -30,6 +30,11 @@ class Replay:
         """Rows that are kept."""
         return self._rows.shape[0]
 
+    @property
+    def rows(self) -> Tensor:
+        """The rows that are kept, (count, width); what is written to them stays."""
+        return self._rows
+
     def add(self, rows: Tensor, generator: torch.Generator) -> None:
         """Add rows, (B, width), of which some or all may be left out."""
         if not self._size:

@@ -86,7 +86,7 @@ class Trirl(ImitationLearner):
         count = len(self.expert_inputs)
         spread = torch.linspace(0, count - 1, min(count, DUAL_SAMPLES)).long()
         self._expert_features = self.features.scale(self.expert_inputs[spread])
-        self.expert_reward = torch.zeros(len(spread))
+        self.expert_reward = self._expert_features.new_zeros(len(spread))
         """The reward on these demonstrations, (E,)."""
         self.trust_region = build_trust_region(config.trust_region, config.entropy_coef)
 

@@ -81,7 +81,8 @@ class RewardChain(Reward):
         The demonstrations are not evaluated again: their reward follows the same recursion, less
         what is dropped.
         """
-        self.weights = torch.cat([(1.0 - step_size) * self.weights, torch.tensor([step_size])])
+        newest = self.weights.new_tensor([step_size])
+        self.weights = torch.cat([(1.0 - step_size) * self.weights, newest])
         self.dropped_mass *= 1.0 - step_size
         self.product.append(discriminator.head()[None])
         demonstrations = seen.demonstrations
@@ -110,7 +111,7 @@ class RewardChain(Reward):
 
     def averaged(self, heads: Tensor) -> RewardChain:
         """Return the uniform average of discriminators, (K, p)."""
-        weights = torch.full((len(heads),), 1.0 / len(heads))
+        weights = heads.new_full((len(heads),), 1.0 / len(heads))
         return RewardChain.of(self.features, self.product.hidden, weights, heads)
 
     def get_extra_state(self) -> dict[str, Any]:

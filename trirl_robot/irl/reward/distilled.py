@@ -25,14 +25,14 @@ class DistilledConfig:
     """Kind of reward."""
     hidden: tuple[int, ...] = (128, 128)
     """Widths of its hidden layers."""
-    learning_rate: float = 1.0e-3
+    learning_rate: float = 2.0e-3
     """Adam's learning rate."""
-    epochs: int = 2
+    epochs: int = 1
     """Passes over the points in one correction."""
     minibatch: int = 512
     """Points in one gradient step."""
-    replay_size: int = 50_000
-    """Inputs of earlier policies that are kept to fit the reward at as well."""
+    replay_size: int = 20_000
+    """Points that earlier policies have visited, at which the reward is followed and fitted too."""
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -43,11 +43,13 @@ class DistilledConfig:
 
 
 class DistilledReward(Reward):
-    """A network g that is regressed on (1 - eps_tr) g + eps_tr D after each correction.
+    """A network g that is regressed on R <- (1 - eps_tr) R + eps_tr D after each correction.
 
-    It is fitted at the policy's batch, at as many demonstrations and at as many inputs of earlier
-    policies. What it misses stays in it, and fades as the chain does: by 1 - eps_tr a correction.
-    The reward of an absorbing state, on which whole returns hang, is kept exactly beside it.
+    It is fitted at the policy's batch, at as many demonstrations and at as many points of earlier
+    policies. At the latter two, R follows the recursion from number to number, so that what the
+    network has missed once is asked for again; only at the batch, where R is not known, the network
+    itself says what it was. The reward of an absorbing state, on which whole returns hang, is kept
+    exactly beside the network.
     """
 
     scale: Tensor
@@ -74,7 +76,8 @@ class DistilledReward(Reward):
         self.network = mlp([features.size, *config.hidden, 1], generator, output_gain=0.0)
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("absorbing_reward", torch.zeros(()))
-        self._replay = Replay(config.replay_size, features.size)
+        self._followed = Replay(config.replay_size, features.size + 1)
+        self._demonstrated = torch.zeros(0)
         self._fit_error = 0.0
         self._optimiser = torch.optim.Adam(
             self.network.parameters(), lr=config.learning_rate, eps=1e-5, fused=True
@@ -114,20 +117,25 @@ class DistilledReward(Reward):
         self, discriminator: Classifier, step_size: float, seen: Seen
     ) -> tuple[Tensor, Tensor]:
         """Return the points of the fit, (P, f), and what the reward is to be there, (P,)."""
-        batch, demonstrations = seen.batch, seen.demonstrations
-        alive = batch.features[:, -1] < 0.5
-        new = batch.features[alive]
+        demonstrations, generator = seen.demonstrations, seen.generator
         count = len(demonstrations.features)
-        chosen = torch.randint(count, (len(new),), generator=seen.generator)
-        points = [new, demonstrations.features[chosen]]
-        target = [batch.corrected(step_size)[alive], demonstrations.corrected(step_size)[chosen]]
-        if self._replay.count:
-            earlier = self._replay.draw(len(new), seen.generator)
-            reward = self.from_features(earlier)
-            points.append(earlier)
-            target.append((1.0 - step_size) * reward + step_size * discriminator(earlier))
-        self._replay.add(new, seen.generator)
-        return torch.cat(points), torch.cat(target)
+        if not len(self._demonstrated):
+            self._demonstrated = torch.zeros_like(demonstrations.logit)
+        self._demonstrated = self._demonstrated.lerp(demonstrations.logit, step_size)
+        followed = self._followed.rows
+        followed[:, -1] = followed[:, -1].lerp(discriminator(followed[:, :-1]), step_size)
+        alive = seen.batch.features[:, -1] < 0.5
+        new = torch.cat([seen.batch.features, seen.batch.corrected(step_size)[:, None]], 1)[alive]
+        chosen = torch.randint(count, (len(new),), generator=generator)
+        parts = [
+            new,
+            torch.cat([demonstrations.features, self._demonstrated[:, None]], 1)[chosen],
+        ]
+        if self._followed.count:
+            parts.append(self._followed.draw(len(new), generator))
+        self._followed.add(new, generator)
+        points = torch.cat(parts)
+        return points[:, :-1], points[:, -1]
 
     def _rescale(self, scale: float) -> None:
         """Let the network's output be of order one, and the reward as it was."""
@@ -143,14 +151,19 @@ class DistilledReward(Reward):
 
     def averaged(self, heads: Tensor) -> RewardChain:
         """Return the uniform average of discriminators, (K, p)."""
-        weights = torch.full((len(heads),), 1.0 / len(heads))
+        weights = heads.new_full((len(heads),), 1.0 / len(heads))
         return RewardChain.of(self.features, self._hidden, weights, heads)
 
     def get_extra_state(self) -> dict[str, Any]:
         """Return what is saved beside the tensors."""
-        return {"replay": self._replay.state_dict(), "fit_error": self._fit_error}
+        return {
+            "followed": self._followed.state_dict(),
+            "demonstrated": self._demonstrated,
+            "fit_error": self._fit_error,
+        }
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Restore what is saved beside the tensors."""
-        self._replay.load_state_dict(state["replay"])
+        self._followed.load_state_dict(state["followed"])
+        self._demonstrated = state["demonstrated"]
         self._fit_error = float(state["fit_error"])
