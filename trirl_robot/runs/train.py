@@ -137,10 +137,7 @@ def _train(
             metrics = learner.step()
             last = learner.iteration == iterations
             if last or learner.iteration % config.evaluation_every == 0:
-                result = evaluate_learner(learner, evaluation_env, config)
-                metrics["evaluation/success_rate"] = result.success_rate.value
-                metrics["evaluation/median_distance_m"] = result.median_distance_m
-                metrics["evaluation/return"] = float(result.episode_return.mean())
+                metrics |= _reported(evaluate_learner(learner, evaluation_env, config))
             metrics["time_s"] = elapsed + time.perf_counter() - started
             folder.append_metrics(metrics)
             if isinstance(learner, ImitationLearner) and learner.newest is not None:
@@ -168,6 +165,14 @@ def evaluate_learner(learner: Learner, env: Environments, config: RunConfig) -> 
         config.evaluation_episodes,
         config.seed,
     )
+
+
+def _reported(result: EvaluationResult) -> dict[str, float]:
+    return {
+        "evaluation/success_rate": result.success_rate.value,
+        "evaluation/median_distance_m": result.median_distance_m,
+        "evaluation/return": float(result.episode_return.mean()),
+    }
 
 
 def _restore(folder: RunFolder, learner: Learner) -> float:
