@@ -132,22 +132,18 @@ class Trirl(ImitationLearner):
             self.average()
         clock.mark("policy")
         step = corrected_step_size(config.step_size, eta if config.correct else 0.0)
-        # while the policy stands still, no step of the dual has been made
-        drift = 0.0 if warmup else self._correct(batch, step)
+        drift = 0.0
         if not warmup:
+            # while the policy stands still, no step of the dual has been made
+            drift = self._correct(batch, step)
             self.archive(step, eta)
-        corrected = batch.corrected(step)
         metrics = {
-            "dual/value": self._dual_value(corrected[:-1]),
-            "dual/corrected_step_size": step,
             "trust_region/eta": eta,
             "trust_region/kl_bound": self.trust_region.kl_bound,
             "trust_region/bound_met": float(self.trust_region.is_met(update)),
             **self.trust_region.metrics,
-            **self.reward.metrics(),
             "reward/drift_on_demonstrations": drift,
-            "reward/policy_mean": float(corrected[:-1].mean()),
-            "reward/absorbing": float(corrected[-1]),
+            **self._reward_metrics(batch.corrected(step), step),
             **self.discriminator_metrics(discriminator),
             **self.update_metrics(update),
         }
@@ -174,6 +170,16 @@ class Trirl(ImitationLearner):
         seen = Seen(batch=batch, demonstrations=demonstrations, generator=self.generator)
         self.expert_reward = self.reward.correct(network, step, seen)
         return float((self.expert_reward - before).abs().mean())
+
+    def _reward_metrics(self, corrected: Tensor, step: float) -> dict[str, float]:
+        """Return what is reported of the corrected reward on the batch, absorbing state last."""
+        return {
+            "dual/value": self._dual_value(corrected[:-1]),
+            "dual/corrected_step_size": step,
+            **self.reward.metrics(),
+            "reward/policy_mean": float(corrected[:-1].mean()),
+            "reward/absorbing": float(corrected[-1]),
+        }
 
     @torch.no_grad()
     def _dual_value(self, policy_reward: Tensor) -> float:
