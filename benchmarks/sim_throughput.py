@@ -71,7 +71,7 @@ def _ratios(arguments: argparse.Namespace) -> list[Figure]:
     figures = []
     for task in RATIO_TASKS:
         measurement = RatioMeasurement(
-            task, num_envs=256, threads=arguments.threads, steps=20 if arguments.quick else 100
+            task, num_envs=256, threads=arguments.threads, steps=20 if arguments.quick else 300
         )
         taken = [measurement.measure() for _ in range(arguments.repeats)]
         name = f"sim/{task}"
