@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -161,10 +162,10 @@ def run(folder: RunFolder, config: RunConfig, learner: Learner, console: Console
             steps = metrics["env_steps"] - done
             done = metrics["env_steps"]
             if "evaluation/success_rate" in metrics:
-                evaluated = (
-                    f"success {100 * metrics['evaluation/success_rate']:.0f} %, "
-                    f"return {metrics['evaluation/return']:.0f}"
-                )
+                evaluated = f"success {100 * metrics['evaluation/success_rate']:.0f} %"
+                if math.isnan(metrics["evaluation/median_distance_m"]):
+                    # a task without a place to come to is about its return
+                    evaluated = f"return {metrics['evaluation/return']:.0f}"
             speed = steps / metrics["time/iteration_s"] if "time/iteration_s" in metrics else 0.0
             progress.update(
                 task,
