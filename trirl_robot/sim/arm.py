@@ -266,19 +266,18 @@ class ArmSimulation:
 
     def _signals(self, ids: Ids) -> Array:
         """Return true values of everything that is measured, (n, signals)."""
-        simulation, wiring = self.simulation, self._wiring
+        simulation = self.simulation
         signals = np.empty((len(ids), self._measured.shape[1]))
-        indices = (wiring.qpos_index, wiring.dof_index)
+        indices = (self._qpos_index, self._dof_index)
         _read_joints(simulation.qpos, simulation.qvel, ids, *indices, self._encoder_bias, signals)
         if self._objects is not None:
-            rows = EVERYTHING if len(ids) == self.num_envs else ids
-            signals[:, 2 * len(self.joint_names) :] = self._objects.read(simulation, rows)
+            signals[:, 2 * len(self.joint_names) :] = self._objects.read(simulation, ids)
         return signals
 
     def _locate(self, rows: Rows) -> None:
         """Compute where the end effectors are, in truth and as measured."""
         count = len(self.robot.joints)
-        true = self.simulation.qpos[rows][:, self._wiring.qpos_index[:count]]
+        true = self.simulation.qpos[rows][:, self._qpos_index[:count]]
         measured = self._measured[rows, :count]
         both = self._kinematics.end_effector_position(np.stack([true, measured]))
         self._end_effector[:, rows] = both

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trirl_robot.errors import ConfigError
+from trirl_robot.sim.env import make_batch
 from trirl_robot.sim.tasks.objects import ContactConfig, RegionConfig, first_apart, nearness
 
 FLOATS = st.floats(0.0, 1.0, exclude_max=True)
@@ -70,3 +71,9 @@ def test_nearness_falls_from_one_to_nothing():
 def test_contacts_without_meaning_are_refused(name, value, message):
     with pytest.raises(ConfigError, match=message):
         dataclasses.replace(ContactConfig(), **{name: value})
+
+
+def test_a_reset_of_all_in_another_order_measures_each_cube_where_it_is():
+    env = make_batch("so101-lift", num_envs=4, randomisation="none", seed=1)
+    env.reset(np.array([2, 0, 3, 1]))
+    np.testing.assert_array_equal(env.task.arm.measured_objects[:, :3], env.task.cube.position)
