@@ -21,14 +21,12 @@ from rich.table import Table
 
 from teleop.record import record
 from trirl_robot.cli.export import export_learnt_policy
-from trirl_robot.cli.train import resolve, run
+from trirl_robot.cli.train import begin, resolve
 from trirl_robot.demos.dataset import load_demonstrations, read_demonstration
 from trirl_robot.evaluation.demonstrate import demonstrate
 from trirl_robot.evaluation.results import Figure, write_results
 from trirl_robot.evaluation.rollouts import EvaluationResult, OnnxPolicy, evaluate
 from trirl_robot.model_file import ModelFile
-from trirl_robot.runs.folder import RunFolder
-from trirl_robot.runs.train import build_learner
 from trirl_robot.sim.env import make_batch
 from trirl_robot.sim.episode_random import Purpose
 
@@ -67,8 +65,7 @@ def train_expert(task: str, seed: int, console: Console) -> None:
     if folder.exists():
         sys.exit(f"{folder} is there already; remove it to train the expert of {task} again")
     config = resolve(None, folder, task=task, randomisation="none", algorithm="ppo", seed=seed)
-    learner = build_learner(config, folder)
-    run(RunFolder.create(folder, config), config, learner, console)
+    begin(config, folder, console)
     EXPERTS.mkdir(exist_ok=True)
     export_learnt_policy(folder, EXPERTS / f"{task}.onnx")
 

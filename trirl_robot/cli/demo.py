@@ -21,15 +21,12 @@ from trirl_robot.cli.eval import BATCH
 from trirl_robot.cli.export import ExportResult, export
 from trirl_robot.cli.progress import progress_bar
 from trirl_robot.cli.record import RecordDisplay, summary_table
-from trirl_robot.cli.train import resolve
-from trirl_robot.cli.train import run as run_training
+from trirl_robot.cli.train import begin, resolve
 from trirl_robot.errors import ConfigError, RunError
 from trirl_robot.evaluation.memory import PeakMemory
 from trirl_robot.evaluation.rollouts import EvaluationResult, Policy, RandomPolicy, evaluate
 from trirl_robot.rl.policy import MeanAction
-from trirl_robot.runs.folder import RunFolder
 from trirl_robot.runs.policies import load_learnt
-from trirl_robot.runs.train import build_learner
 from trirl_robot.sim.env import make_env
 from trirl_robot.sim.episode_random import Purpose
 
@@ -132,9 +129,7 @@ class Demo:
         with self.stage("train TRIRL"):
             path = self.folder / "training"
             config = resolve(self.folder / "demos.hdf5", path, seed=self.seed, overrides=overrides)
-            learner = build_learner(config, path)
-            folder = RunFolder.create(path, config)
-            run_training(folder, config, learner, self.console)
+            begin(config, path, self.console)
 
     def evaluate(self) -> None:
         """Measure every policy on the same kind of episodes, none of them seen in training."""

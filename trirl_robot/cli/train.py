@@ -75,7 +75,7 @@ def command(
     if resume is not None:
         _require_nothing_beside_resume(context)
         folder, config = RunFolder.open(resume)
-        learner = build_learner(config, resume)
+        run(folder, config, build_learner(config, resume), Console())
     else:
         if output is None:
             raise ConfigError("expected DEMONSTRATIONS and --output, or --resume RUN")
@@ -90,10 +90,7 @@ def command(
             seed=seed,
             overrides=overrides,
         )
-        # everything is checked before anything is written
-        learner = build_learner(config, output)
-        folder = RunFolder.create(output, config)
-    run(folder, config, learner, Console())
+        begin(config, output, Console())
 
 
 def _require_nothing_beside_resume(context: click.Context) -> None:
@@ -147,6 +144,12 @@ def resolve(
         algorithm=load_algorithm(algorithm, chosen, overrides),
         seed=seed,
     )
+
+
+def begin(config: RunConfig, output: Path, console: Console) -> None:
+    """Train a new run in `output`; everything is checked before anything is written."""
+    learner = build_learner(config, output)
+    run(RunFolder.create(output, config), config, learner, console)
 
 
 def run(folder: RunFolder, config: RunConfig, learner: Learner, console: Console) -> None:

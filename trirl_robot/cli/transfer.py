@@ -8,13 +8,11 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from trirl_robot.cli.train import run
+from trirl_robot.cli.train import begin
 from trirl_robot.errors import ConfigError
 from trirl_robot.irl.transfer import FrozenReward, TransferConfig
 from trirl_robot.runs.algorithms import load_algorithm
-from trirl_robot.runs.folder import RunFolder
 from trirl_robot.runs.settings import RunConfig
-from trirl_robot.runs.train import build_learner
 from trirl_robot.sim.randomisation.config import load_randomisation
 from trirl_robot.sim.tasks.registry import load_task
 
@@ -64,10 +62,7 @@ def command(
         seed=seed,
         overrides=overrides,
     )
-    # everything is checked before anything is written
-    learner = build_learner(config, output)
-    folder = RunFolder.create(output, config)
-    run(folder, config, learner, Console())
+    begin(config, output, Console())
 
 
 def resolve(
