@@ -196,9 +196,9 @@ def _result(task: str, folder: RunFolder) -> dict[str, Any]:
         "expert_return": expert,
         "random_return": random,
         "steps": [row["env_steps"] for row in curve],
-        "seconds": [row["time_s"] for row in curve],
+        "seconds": [row["time_cpu_s"] for row in curve],
         "curve": [normalised(row["evaluation/return"]) for row in curve],
-        "minutes": rows[-1]["time_s"] / 60.0,
+        "minutes": rows[-1]["time_cpu_s"] / 60.0,
         "phases": {k: v for k, v in rows[-1].items() if k.startswith("time/")},
         "revision": revision(),
     }

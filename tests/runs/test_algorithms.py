@@ -46,6 +46,7 @@ EVERY = (
     "evaluation/return",
     "evaluation/success_rate",
     "time_s",
+    "time_cpu_s",
 )
 ON_POLICY = (
     *EVERY,

@@ -124,8 +124,7 @@ def _train(
     on_progress: Progress | None,
     on_warning: Warn,
 ) -> None:
-    started = time.perf_counter()
-    elapsed = _restore(folder, learner)
+    elapsed = _Elapsed(_restore(folder, learner))
     warnings = WarningLog(folder, config.algorithm)
     archive = DiscriminatorArchive(folder.discriminators)
     archive.rewind(learner.archived if isinstance(learner, ImitationLearner) else 0)
@@ -138,7 +137,7 @@ def _train(
             last = learner.iteration == iterations
             if last or learner.iteration % config.evaluation_every == 0:
                 metrics |= _reported(evaluate_learner(learner, evaluation_env, config))
-            metrics["time_s"] = elapsed + time.perf_counter() - started
+            metrics |= elapsed.metrics()
             folder.append_metrics(metrics)
             if isinstance(learner, ImitationLearner) and learner.newest is not None:
                 archive.append(learner.newest)
@@ -175,20 +174,36 @@ def _reported(result: EvaluationResult) -> dict[str, float]:
     }
 
 
-def _restore(folder: RunFolder, learner: Learner) -> float:
-    """Load the last checkpoint or begin; return the seconds of training before it."""
+class _Elapsed:
+    """Time of a run, over all the processes that have gone on with it."""
+
+    def __init__(self, before: dict[str, float]) -> None:
+        """Begin from the metrics of the last iteration before this process, if there is one."""
+        self._wall = before.get("time_s", 0.0) - time.perf_counter()
+        self._cpu = before.get("time_cpu_s", 0.0) - time.process_time()
+
+    def metrics(self) -> dict[str, float]:
+        """Return the seconds on the wall's clock and those of all threads on a processor."""
+        return {
+            "time_s": self._wall + time.perf_counter(),
+            "time_cpu_s": self._cpu + time.process_time(),
+        }
+
+
+def _restore(folder: RunFolder, learner: Learner) -> dict[str, float]:
+    """Load the last checkpoint or begin; return the metrics of the iteration before."""
     if folder.checkpoint.is_file():
         state = load_checkpoint(folder.checkpoint)
         with fitting(folder.checkpoint):
             learner.load_state_dict(state)
         folder.rewind_metrics(learner.iteration)
         rows = folder.read_metrics()
-        return float(rows[-1]["time_s"]) if rows else 0.0
+        return rows[-1] if rows else {}
     folder.rewind_metrics(0)
     if isinstance(learner, ImitationLearner) and learner.config.start == "clone":
         learner.clone()
         save_checkpoint(folder.cloned, learner.averaged.state_dict())
-    return 0.0
+    return {}
 
 
 def _evaluation_env(config: RunConfig) -> Environments:
