@@ -13,7 +13,7 @@ from trirl_robot.errors import ConfigError
 from trirl_robot.sim.episode_random import EpisodeKey, EpisodeRandom, Purpose
 from trirl_robot.sim.foreign.config import DmControlConfig
 from trirl_robot.sim.foreign.env import DmControlEnv
-from trirl_robot.sim.interface import Environments, Step, staggered_ages
+from trirl_robot.sim.interface import Environments, Place, Step, staggered_ages
 from trirl_robot.sim.randomisation.config import RandomisationConfig, load_randomisation
 from trirl_robot.sim.randomisation.events import Event
 from trirl_robot.sim.tasks.registry import OurTaskConfig, TaskConfig, build_task, load_task
@@ -38,6 +38,7 @@ class BatchEnv:
         nthread: int = 0,
         autoreset: bool = True,
         purpose: Purpose = Purpose.TRAINING,
+        place: Place | None = None,
     ) -> None:
         """Build the simulations; call `reset` before `step`.
 
@@ -49,6 +50,7 @@ class BatchEnv:
             nthread: threads to step on; 0 for all cores. Results do not depend on it.
             autoreset: start a new episode within the step in which one ends.
             purpose: what the environments are for; see `Purpose`.
+            place: which they are, of those of several processes; None where there are no others.
         """
         if num_envs < 1:
             raise ConfigError(f"num_envs is {num_envs}, expected at least 1")
@@ -56,7 +58,8 @@ class BatchEnv:
         self.autoreset = autoreset
         self.task_config = task
         self.randomisation = randomisation
-        self._random = EpisodeRandom(seed, num_envs, purpose)
+        self._place = place or Place(first=0, total=num_envs)
+        self._random = EpisodeRandom(seed, num_envs, purpose, self._place.first)
         self.task = build_task(
             task, num_envs, randomisation=randomisation, random=self._random, nthread=nthread
         )
@@ -127,7 +130,7 @@ class BatchEnv:
         With episodes in phase, a discriminator can learn the clock instead of the behaviour. Only
         the time that is left to them changes.
         """
-        self.elapsed_steps[:] = staggered_ages(self.num_envs, self.max_episode_steps)
+        self.elapsed_steps[:] = staggered_ages(self.num_envs, self.max_episode_steps, self._place)
 
     def step(self, action: Array) -> Step:
         """Advance every environment by one control period.
@@ -217,6 +220,7 @@ def build_env(
     nthread: int = 0,
     autoreset: bool = True,
     purpose: Purpose = Purpose.TRAINING,
+    place: Place | None = None,
 ) -> Environments:
     """Build the environments of any task; see `BatchEnv` and `DmControlEnv`."""
     if isinstance(task, DmControlConfig):
@@ -227,6 +231,7 @@ def build_env(
             seed=seed,
             autoreset=autoreset,
             purpose=purpose,
+            place=place,
         )
     return BatchEnv(
         task,
@@ -236,6 +241,7 @@ def build_env(
         nthread=nthread,
         autoreset=autoreset,
         purpose=purpose,
+        place=place,
     )
 
 

@@ -91,8 +91,19 @@ def check_seed(seed: int) -> int:
 class EpisodeRandom:
     """The random numbers of N environments."""
 
-    def __init__(self, seed: int, num_envs: int, purpose: Purpose = Purpose.TRAINING) -> None:
-        self._first = int(purpose) * _PER_PURPOSE
+    def __init__(
+        self, seed: int, num_envs: int, purpose: Purpose = Purpose.TRAINING, first: int = 0
+    ) -> None:
+        """Begin before the first episodes.
+
+        Args:
+            seed: fixes everything that is drawn.
+            num_envs: number of environments N.
+            purpose: what they are for.
+            first: number of the first of them among those of that purpose.
+        """
+        self._alone = int(purpose) * _PER_PURPOSE
+        self._first = self._alone + first
         self._seed = np.full(num_envs, check_seed(seed))
         self._environment = self._first + np.arange(num_envs)
         self._episode = np.full(num_envs, -1, dtype=np.int64)
@@ -114,7 +125,7 @@ class EpisodeRandom:
     def reseed_each(self, ids: Ids, seeds: Sequence[int]) -> None:
         """Start again before the first episode in `ids`, each alone with a seed of its own."""
         self._seed[ids] = [check_seed(seed) for seed in seeds]
-        self._environment[ids] = self._first
+        self._environment[ids] = self._alone
         self._episode[ids] = -1
 
     def key(self, env: int) -> EpisodeKey:

@@ -21,6 +21,19 @@ PHASES = 16
 
 
 @dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a batch of environments stands among those that several processes simulate together.
+
+    An environment draws the same and has the same age, whichever process simulates it.
+    """
+
+    first: int
+    """Number of the batch's first environment."""
+    total: int
+    """Environments of all processes."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Step:
     """What one step of N environments returns; n observation values each."""
 
@@ -98,11 +111,19 @@ class Environments(Protocol):
         """Restore what `get_state` returned."""
 
 
-def staggered_ages(num_envs: int, max_episode_steps: int) -> NDArray[np.int64]:
+def staggered_ages(
+    num_envs: int, max_episode_steps: int, place: Place | None = None
+) -> NDArray[np.int64]:
     """Return ages that spread evenly over an episode, (N,), in at most `PHASES` groups.
 
     A reset costs mostly by the call and little by the environment, so that environments which
     begin their episodes in groups step faster than such as begin them one by one.
+
+    Args:
+        num_envs: number of environments N.
+        max_episode_steps: steps in an episode.
+        place: which they are, of those of several processes; None where there are no others.
     """
-    phases = min(num_envs, PHASES)
-    return np.arange(num_envs) % phases * max_episode_steps // phases
+    first, total = (place.first, place.total) if place else (0, num_envs)
+    phases = min(total, PHASES)
+    return (first + np.arange(num_envs)) % phases * max_episode_steps // phases

@@ -17,7 +17,7 @@ from trirl_robot.sim.episode_random import EpisodeKey, EpisodeRandom, Purpose
 from trirl_robot.sim.foreign.config import DmControlConfig
 from trirl_robot.sim.foreign.messages import contract_of
 from trirl_robot.sim.foreign.pool import WorkerPool
-from trirl_robot.sim.interface import Step, staggered_ages
+from trirl_robot.sim.interface import Place, Step, staggered_ages
 from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.randomisation.events import Event
 
@@ -54,6 +54,7 @@ class DmControlEnv:
         seed: int,
         autoreset: bool = True,
         purpose: Purpose = Purpose.TRAINING,
+        place: Place | None = None,
     ) -> None:
         """Start the processes; call `reset` before `step`.
 
@@ -64,6 +65,7 @@ class DmControlEnv:
             seed: fixes everything that is drawn.
             autoreset: start a new episode within the step in which one ends.
             purpose: what the environments are for; see `Purpose`.
+            place: which they are, of those of several processes; None where there are no others.
 
         Raises:
             ConfigError: unknown task, one that observes images, or a term that cannot be drawn.
@@ -85,7 +87,8 @@ class DmControlEnv:
         self._max_episode_steps = task.max_episode_steps or description.time_limit_steps
         (action,) = self.contract.action
         self._scale, self._offset = np.array(action.scale), np.array(action.offset)
-        self._random = EpisodeRandom(seed, num_envs, purpose)
+        self._place = place or Place(first=0, total=num_envs)
+        self._random = EpisodeRandom(seed, num_envs, purpose, self._place.first)
         self.elapsed_steps = np.zeros(num_envs, dtype=np.int64)
         self._taken = np.zeros(num_envs, dtype=np.int64)
         self._controls = np.zeros((num_envs, self._max_episode_steps, action.size))
@@ -137,7 +140,7 @@ class DmControlEnv:
 
     def stagger(self) -> None:
         """Spread the episodes' ages evenly, so that environments do not end together."""
-        self.elapsed_steps[:] = staggered_ages(self.num_envs, self.max_episode_steps)
+        self.elapsed_steps[:] = staggered_ages(self.num_envs, self.max_episode_steps, self._place)
 
     def step(self, action: Array) -> Step:
         """Advance every environment by one control period.
