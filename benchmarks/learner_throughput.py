@@ -88,6 +88,7 @@ def _ours() -> Callable[[int], None]:
     )
     env = make_env(TASK, num_envs=ENVS, randomisation="none")
     learner = TaskRewardLearner(config, env, seed=0)  # type: ignore[arg-type]
+    learner.ppo.side_by_side = True
 
     def learn(iterations: int) -> None:
         torch.set_num_threads(1)
@@ -100,7 +101,7 @@ def _ours() -> Callable[[int], None]:
 def _stable_baselines(vector: type[VecEnv], threads: int) -> Callable[[int], None]:
     # as many environments in turn as one process steps; a process for each core otherwise
     count = ENVS if vector is DummyVecEnv else max(1, os.cpu_count() or 1)
-    env = VecNormalize(vector([lambda: gymnasium.make("HalfCheetah-v5")] * count))  # type: ignore[call-arg]
+    env = VecNormalize(vector([lambda: gymnasium.make("HalfCheetah-v5")] * count))  # type: ignore[arg-type,call-arg]
     agent = PPO(
         "MlpPolicy",
         env,

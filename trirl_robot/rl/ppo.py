@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +14,10 @@ from torch import Tensor, nn
 from trirl_robot.config import require
 from trirl_robot.rl.advantage import generalised_advantage
 from trirl_robot.rl.critic import Critic
+from trirl_robot.rl.descent import descend, minibatches
 from trirl_robot.rl.policy import GaussianPolicy, gaussian_entropy, gaussian_kl, log_prob
 from trirl_robot.rl.rollout import Rollout
+from trirl_robot.rl.trust_region import Batch, TrustRegion
 
 RATE_STEP = 1.5
 """Factor by which the learning rate is adapted."""
@@ -76,39 +80,6 @@ class PPOResult:
     """Share of the returns' variance that the critic explains."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Batch:
-    """Every sample of a rollout, B of them, with m action values; the policy is the rollout's."""
-
-    observation: Tensor
-    """Observation acted on, (B, n)."""
-    action: Tensor
-    """Action as drawn, (B, m)."""
-    mean: Tensor
-    """Mean that the action was drawn around, (B, m)."""
-    log_std: Tensor
-    """Log standard deviation that the action was drawn with, (m,)."""
-    advantage: Tensor
-    """Advantage, centred and divided by its standard deviation, (B,)."""
-    returns: Tensor
-    """Return, as the critic normalises it, (B,)."""
-
-
-class TrustRegion(Protocol):
-    """Keeps an update of the policy near the policy before it."""
-
-    def begin(self, policy: GaussianPolicy, advantage_scale: float) -> None:
-        """Take note of the policy before the update, and of what its advantages are divided by."""
-
-    def constrain(
-        self, mean: Tensor, log_std: Tensor, old_mean: Tensor, old_log_std: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return what a minibatch improves: means, log deviations, what is added to the loss."""
-
-    def settle(self, policy: GaussianPolicy, batch: Batch) -> None:
-        """Close the update of a policy, which may be brought back within the region."""
-
-
 class PPO:
     """Updates policy and critic from rollouts and any reward."""
 
@@ -127,6 +98,9 @@ class PPO:
         )
         self.rate_factor = 1.0
         """What the annealed learning rate is multiplied by to meet `kl_target`."""
+        self.side_by_side = False
+        """Whether policy and critic learn on a thread each; the result is the same bit for bit."""
+        self._worker = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,))
 
     @property
     def learning_rate(self) -> float:
@@ -185,31 +159,28 @@ class PPO:
         )
         if trust_region is not None:
             trust_region.begin(self.policy, scale)
-        policy_losses, critic_losses = [], []
-        samples = self._samples(batch)
-        for _ in range(self.config.epochs):
-            order = torch.randperm(rollout.steps, generator=generator)
-            for part in samples.shuffled(order, self.config.minibatch):
-                critic_losses.append(self._critic_step(part))
-                if not critic_only:
-                    policy_losses.append(
-                        self._policy_step(part, batch.log_std, trust_region, entropy_coef / scale)
-                    )
-        if trust_region is not None and not critic_only:
-            trust_region.settle(self.policy, batch)
+        orders = [
+            torch.randperm(rollout.steps, generator=generator) for _ in range(self.config.epochs)
+        ]
+        train_critic: Callable[[], tuple[float, float]] = partial(self._train_critic, batch, orders)
+        if self.side_by_side:
+            train_critic = self._worker.submit(train_critic).result
+        policy_loss = 0.0
+        if not critic_only:
+            policy_loss = self._train_policy(batch, orders, trust_region, entropy_coef / scale)
         with torch.no_grad():
             mean = self.policy(batch.observation)
             kl = gaussian_kl(mean, self.policy.log_std, batch.mean, batch.log_std)
-            residual = batch.returns - self.critic.normalised(batch.observation)
         if not critic_only:
             self._adapt_learning_rate(float(kl.mean()))
+        critic_loss, explained_variance = train_critic()
         return PPOResult(
             kl_mean=float(kl.mean()),
             kl_max=float(kl.max()),
             advantage_scale=scale,
-            policy_loss=_mean(policy_losses),
-            critic_loss=_mean(critic_losses),
-            explained_variance=float(1.0 - residual.var() / batch.returns.var().clamp_min(1e-8)),
+            policy_loss=policy_loss,
+            critic_loss=critic_loss,
+            explained_variance=explained_variance,
         )
 
     @torch.no_grad()
@@ -231,27 +202,53 @@ class PPO:
         self.critic.track(returns)
         return advantage, returns
 
-    @torch.no_grad()
-    def _samples(self, batch: Batch) -> _Samples:
-        """Return what gradient steps read; scales stay as they are within an update."""
-        return _Samples(
-            policy_input=self.policy.scaler(batch.observation),
-            critic_input=self.critic.scaler(batch.observation),
-            action=batch.action,
-            mean=batch.mean,
-            log_prob=log_prob(batch.action, batch.mean, batch.log_std),
-            advantage=batch.advantage,
-            returns=batch.returns,
-        )
+    def _train_critic(self, batch: Batch, orders: Sequence[Tensor]) -> tuple[float, float]:
+        """Fit the returns; give back the mean loss and the share of their variance explained."""
+        with torch.no_grad():
+            # scales stay as they are within an update
+            samples = (self.critic.scaler(batch.observation), batch.returns)
+        losses = []
+        for inputs, returns in minibatches(samples, orders, self.config.minibatch):
+            loss = nn.functional.mse_loss(self.critic.normalised_of(inputs), returns)
+            self._descend(loss, self.critic_optimiser, self.critic)
+            losses.append(loss.detach())
+        with torch.no_grad():
+            residual = batch.returns - self.critic.normalised_of(samples[0])
+            explained = 1.0 - residual.var() / batch.returns.var().clamp_min(1e-8)
+        return float(torch.stack(losses).mean()), float(explained)
+
+    def _train_policy(
+        self,
+        batch: Batch,
+        orders: Sequence[Tensor],
+        trust_region: TrustRegion | None,
+        entropy_weight: float,
+    ) -> float:
+        """Improve the policy within its trust region; give back the mean loss."""
+        with torch.no_grad():
+            samples = _PolicySamples(
+                inputs=self.policy.scaler(batch.observation),
+                action=batch.action,
+                mean=batch.mean,
+                log_prob=log_prob(batch.action, batch.mean, batch.log_std),
+                advantage=batch.advantage,
+            )
+        losses = []
+        for values in minibatches(samples, orders, self.config.minibatch):
+            part = _PolicySamples(*values)
+            losses.append(self._policy_step(part, batch.log_std, trust_region, entropy_weight))
+        if trust_region is not None:
+            trust_region.settle(self.policy, batch)
+        return float(torch.stack(losses).mean())
 
     def _policy_step(
         self,
-        part: _Samples,
+        part: _PolicySamples,
         old_log_std: Tensor,
         trust_region: TrustRegion | None,
         entropy_weight: float,
     ) -> Tensor:
-        mean = self.policy.mean_of(part.policy_input)
+        mean = self.policy.mean_of(part.inputs)
         log_std: Tensor = self.policy.log_std
         addition = None
         if trust_region is not None:
@@ -266,35 +263,20 @@ class PPO:
         self.policy.bound_std()
         return -surrogate.detach()
 
-    def _critic_step(self, part: _Samples) -> Tensor:
-        loss = nn.functional.mse_loss(self.critic.normalised_of(part.critic_input), part.returns)
-        self._descend(loss, self.critic_optimiser, self.critic)
-        return loss.detach()
-
     def _descend(self, loss: Tensor, optimiser: torch.optim.Optimizer, module: nn.Module) -> None:
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(module.parameters(), self.config.max_gradient_norm)
-        optimiser.step()
+        descend(loss, optimiser, module, self.config.max_gradient_norm)
 
 
-class _Samples(NamedTuple):
-    """What a gradient step reads, B samples."""
+class _PolicySamples(NamedTuple):
+    """What a gradient step of the policy reads, B samples."""
 
-    policy_input: Tensor
-    critic_input: Tensor
+    inputs: Tensor
+    """Scaled observation, (B, n)."""
     action: Tensor
+    """As drawn, (B, m)."""
     mean: Tensor
+    """Mean that it was drawn around, (B, m)."""
     log_prob: Tensor
+    """Log density with which it was drawn, (B,)."""
     advantage: Tensor
-    returns: Tensor
-
-    def shuffled(self, order: Tensor, size: int) -> Iterator[_Samples]:
-        """Yield all samples in another order, `size` at a time: one pass to gather them."""
-        parts = [torch.split(values[order], size) for values in self]
-        for part in zip(*parts, strict=True):
-            yield _Samples(*part)
-
-
-def _mean(values: list[Tensor]) -> float:
-    return float(torch.stack(values).mean()) if values else 0.0
+    """Normalised advantage, (B,)."""

@@ -18,6 +18,7 @@ from trirl_robot.evaluation.rollouts import EvaluationResult, evaluate
 from trirl_robot.irl.archive import DiscriminatorArchive
 from trirl_robot.irl.imitation import ImitationLearner
 from trirl_robot.irl.transfer import FrozenReward
+from trirl_robot.rl.on_policy import OnPolicyLearner
 from trirl_robot.rl.policy import MeanAction
 from trirl_robot.runs.algorithms import Learner, build_learner_of
 from trirl_robot.runs.checkpoint import fitting, load_checkpoint, save_checkpoint
@@ -42,7 +43,8 @@ def build_learner(config: RunConfig, folder: Path, *, nthread: int = 0) -> Learn
     Args:
         config: the run's configuration.
         folder: the run's folder, from which the demonstrations' path counts; it need not exist.
-        nthread: threads to simulate on; 0 for all cores. Results do not depend on it.
+        nthread: threads to simulate on; 0 for all cores. With more than one, policy and critic
+            learn side by side. Results do not depend on it.
 
     Raises:
         DatasetError: the demonstrations are missing, damaged or not those of the run.
@@ -60,7 +62,10 @@ def build_learner(config: RunConfig, folder: Path, *, nthread: int = 0) -> Learn
     )
     demonstrations = _demonstrations(config, folder, env)
     reward = _reward(config, folder, env)
-    return build_learner_of(config.algorithm, demonstrations, env, config.seed, reward)
+    learner = build_learner_of(config.algorithm, demonstrations, env, config.seed, reward)
+    if isinstance(learner, OnPolicyLearner):
+        learner.ppo.side_by_side = nthread != 1
+    return learner
 
 
 def _demonstrations(config: RunConfig, folder: Path, env: Environments) -> Demonstrations | None:

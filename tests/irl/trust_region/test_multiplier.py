@@ -13,7 +13,7 @@ from trirl_robot.irl.trust_region.multiplier import marginal_multiplier
 from trirl_robot.irl.trust_region.penalty import AdaptedPenaltyConfig, AnnealedPenaltyConfig
 from trirl_robot.irl.trust_region.projection import ProjectionConfig
 from trirl_robot.rl.policy import gaussian_kl
-from trirl_robot.rl.ppo import Batch
+from trirl_robot.rl.trust_region import Batch
 
 TEMPERATURE = 0.05
 

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from trirl_robot.irl.trust_region.multiplier import marginal_multiplier
 from trirl_robot.rl.policy import GaussianPolicy
-from trirl_robot.rl.ppo import Batch, PPOResult
+from trirl_robot.rl.ppo import PPOResult
+from trirl_robot.rl.trust_region import Batch
 
 
 class TrustRegion(ABC):

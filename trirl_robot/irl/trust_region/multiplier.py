@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from trirl_robot.rl.policy import log_prob
-from trirl_robot.rl.ppo import Batch
+from trirl_robot.rl.trust_region import Batch
 
 _LARGEST = 1e6
 """Multiplier of an update that does not move the policy: the step of the dual is then nothing."""

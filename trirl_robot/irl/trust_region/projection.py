@@ -23,7 +23,8 @@ from trirl_robot.config import require
 from trirl_robot.irl.trust_region.base import TrustRegion
 from trirl_robot.irl.trust_region.gaussian import mean_kl, project_log_std, project_mean
 from trirl_robot.rl.policy import GaussianPolicy, gaussian_kl
-from trirl_robot.rl.ppo import Batch, PPOResult
+from trirl_robot.rl.ppo import PPOResult
+from trirl_robot.rl.trust_region import Batch
 
 _TRIALS = 10
 """Most evaluations of the line; two or three are usual."""
