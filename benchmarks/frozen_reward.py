@@ -1,0 +1,235 @@
+"""A fresh policy on a frozen reward: how much of the task each learnt reward holds.
+
+    python benchmarks/frozen_reward.py                       half-cheetah, five seeds
+    python benchmarks/frozen_reward.py --method trirl --seeds 0
+    python benchmarks/frozen_reward.py --table               only print what is done
+    python benchmarks/frozen_reward.py --quick               minutes; figures are poor
+
+Each reward comes from a run of `benchmarks/imitation.py` on ten demonstrations, which is made where
+its rewards are missing. PPO then starts from random weights, on that reward alone; with the task's
+own reward, it shows what the same steps are worth at best. Finished runs are kept under
+`benchmarks/results/frozen_reward` and not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from experts import demonstrations_of
+from imitation_run import FOLDER, WEIGHTINGS, Cell, measure, train_measured
+from imitation_table import interval, iqm
+from rich.console import Console
+from rich.table import Table
+from side_by_side import run_apart
+
+from trirl_robot.cli import train as training
+from trirl_robot.cli import transfer
+from trirl_robot.evaluation.results import Figure, write_results
+from trirl_robot.files import write_text_atomically
+from trirl_robot.runs.settings import RunConfig
+
+RESULTS = FOLDER / "results" / "frozen_reward"
+TRUE = "task"
+"""Method that stands for the task's own reward."""
+STEPS = 600_000
+"""Environment steps of a fresh policy."""
+GOALS = {"trirl average": ">= 0.70"}
+"""Least interquartile mean, by reward."""
+QUICK = 20_000
+"""The same, and those of the run before it, where only the way is tried."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrozenCell:
+    """One fresh policy."""
+
+    task: str
+    """Task."""
+    method: str
+    """Algorithm that has learnt the reward, or `task`."""
+    weighting: str
+    """Which of its discriminators make the reward; see `trirl export`."""
+    seed: int
+    """Seed of both runs."""
+    variant: str = ""
+    """Name of settings of the run that learns the reward which differ from the recipe's."""
+    settings: tuple[str, ...] = ()
+    """These settings."""
+    steps: int = STEPS
+    """Environment steps of the fresh policy."""
+
+    @property
+    def name(self) -> str:
+        """Name of the result's file."""
+        method = self.method + (f"+{self.variant}" if self.variant else "")
+        return "_".join(filter(None, [self.task, method, self.weighting, str(self.seed)]))
+
+    @property
+    def path(self) -> Path:
+        """File of the result."""
+        return RESULTS / f"{self.name}.json"
+
+    @property
+    def source(self) -> Cell:
+        """The run that learns the reward."""
+        return Cell(
+            task=self.task,
+            method=self.method,
+            demonstrations=10,
+            keep_every=1,
+            seed=self.seed,
+            variant=self.variant,
+            settings=self.settings,
+        )
+
+
+def main() -> None:
+    """Run what is missing, print the table."""
+    arguments = _arguments()
+    cells = list(_cells(arguments))
+    if not arguments.table:
+        demonstrations_of(arguments.task)
+        missing = [cell for cell in cells if arguments.quick or not cell.path.is_file()]
+        sources = {cell.source.name: cell.source for cell in missing if not _has_reward(cell)}
+        run_apart("imitation_run", list(sources.values()), arguments.jobs)
+        run_apart("frozen_reward", missing, arguments.jobs)
+    rows = [json.loads(cell.path.read_text()) for cell in cells if cell.path.is_file()]
+    _print(rows, arguments.json)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--task", default="half-cheetah")
+    parser.add_argument("--method", nargs="+", default=[*WEIGHTINGS, TRUE])
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(range(5)))
+    parser.add_argument("--variant", default="", help="name of the settings given with --set")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="other settings")
+    parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
+    parser.add_argument("--table", action="store_true", help="only print what is done")
+    parser.add_argument("--quick", action="store_true", help="one short run of each reward")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    arguments = parser.parse_args()
+    if arguments.set and not arguments.variant:
+        parser.error("--set needs a --variant, the name under which its results are kept")
+    if arguments.quick:
+        arguments.seeds, arguments.variant = [0], "quick"
+        arguments.set = [f"total_steps={QUICK}"]
+    return arguments
+
+
+def _cells(arguments: argparse.Namespace) -> Iterator[FrozenCell]:
+    for seed, method in itertools.product(arguments.seeds, arguments.method):
+        for weighting in WEIGHTINGS.get(method, ("",)):
+            yield FrozenCell(
+                task=arguments.task,
+                method=method,
+                weighting=weighting,
+                seed=seed,
+                variant=arguments.variant,
+                settings=tuple(arguments.set),
+                steps=QUICK if arguments.quick else STEPS,
+            )
+
+
+def _reward(cell: FrozenCell) -> Path | None:
+    """Return the file of the frozen reward; None for the task's own."""
+    if cell.method == TRUE:
+        return None
+    (weighting,) = (known for known in WEIGHTINGS[cell.method] if known == cell.weighting)
+    return cell.source.reward(weighting)
+
+
+def _has_reward(cell: FrozenCell) -> bool:
+    path = _reward(cell)
+    return path is None or path.is_file()
+
+
+def _cell(values: dict[str, Any]) -> FrozenCell:
+    return FrozenCell(**{**values, "settings": tuple(values["settings"])})
+
+
+def _run(cell: FrozenCell) -> dict[str, Any]:
+    """Train a fresh policy on one thread; keep and return the result."""
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "run"
+        folder = train_measured(path, _config(cell, path))
+        result = {**asdict(cell), **measure(cell.task, "none", folder)}
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    write_text_atomically(cell.path, json.dumps(result, indent=1) + "\n")
+    return result
+
+
+def _config(cell: FrozenCell, path: Path) -> RunConfig:
+    reward, settings = _reward(cell), (f"total_steps={cell.steps}",)
+    if reward is not None:
+        return transfer.resolve(
+            reward,
+            path,
+            task=cell.task,
+            randomisation="none",
+            seed=cell.seed,
+            overrides=settings,
+        )
+    return training.resolve(
+        None,
+        path,
+        task=cell.task,
+        randomisation="none",
+        algorithm="ppo",
+        seed=cell.seed,
+        overrides=settings,
+    )
+
+
+def _label(row: dict[str, Any]) -> str:
+    return " ".join(filter(None, [row["method"], row["variant"], row["weighting"]]))
+
+
+def _print(rows: list[dict[str, Any]], json_file: Path | None) -> None:
+    """Print the rewards side by side; write the figures."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(_label(row), []).append(row)
+    table = Table("reward", "seeds", "IQM (95 %)", "mean ± std", "worst", "minutes")
+    figures = []
+    for reward, group in groups.items():
+        scores = np.array([row["normalised"] for row in group])
+        low, high = interval([scores])
+        table.add_row(
+            reward,
+            str(len(group)),
+            f"{iqm(scores):.2f} ({low:.2f} - {high:.2f})",
+            f"{scores.mean():.2f} ± {scores.std():.2f}",
+            f"{scores.min():.2f}",
+            f"{np.mean([row['minutes'] for row in group]):.1f}",
+        )
+        figures.append(
+            Figure(
+                name=f"frozen_reward/{group[0]['task']}/{reward}/iqm",
+                value=iqm(scores),
+                unit="expert",
+                goal=GOALS.get(reward),
+                spread=(low, high),
+                n=len(group),
+            )
+        )
+    Console().print(table)
+    if json_file is not None:
+        write_results(json_file, figures)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 2 and sys.argv[1].startswith("{"):
+        done = _run(_cell(json.loads(sys.argv[1])))
+        sys.stdout.write(f"{done['normalised']:.3f} in {done['minutes']:.1f} min\n")
+    else:
+        main()

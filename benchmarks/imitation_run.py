@@ -1,0 +1,171 @@
+"""One run of the imitation benchmark: trained, measured, kept, with the rewards it has learnt."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from experts import demonstrations_of, expert_return
+
+from trirl_robot.cli.export import export
+from trirl_robot.cli.train import resolve
+from trirl_robot.evaluation.rollouts import EvaluationResult, Policy, RandomPolicy, evaluate
+from trirl_robot.files import write_text_atomically
+from trirl_robot.rl.policy import MeanAction
+from trirl_robot.runs.folder import RunFolder
+from trirl_robot.runs.policies import load_learnt
+from trirl_robot.runs.rewards import Weighting
+from trirl_robot.runs.settings import RunConfig
+from trirl_robot.runs.train import build_learner, train
+from trirl_robot.sim.env import make_batch
+from trirl_robot.sim.episode_random import Purpose
+from trirl_robot.versions import revision
+
+FOLDER = Path(__file__).parent
+RESULTS = FOLDER / "results" / "imitation"
+REWARDS = FOLDER / "rewards"
+"""Rewards of finished runs, which are larger than what belongs in a repository."""
+EPISODES = 100
+"""Episodes of the final evaluation."""
+EVERY_STEPS = 50_000
+"""Environment steps between two evaluations on the way."""
+WEIGHTINGS: dict[str, tuple[Weighting, ...]] = {
+    "trirl": ("chain", "average"),
+    "gail": ("newest", "average"),
+    "airl": ("newest", "average"),
+}
+"""Rewards that are kept of a run, by algorithm: its own, and the average of its discriminators."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One run of the table."""
+
+    task: str
+    """Task."""
+    method: str
+    """Algorithm."""
+    demonstrations: int
+    """How many are learnt from."""
+    keep_every: int
+    """One step in this many of each is learnt from."""
+    seed: int
+    """Seed of the training."""
+    randomisation: str = "none"
+    """Dynamics that are learnt in and measured in; demonstrations are of none."""
+    observation_only: bool = False
+    """Whether the demonstrations count as holding no actions."""
+    variant: str = ""
+    """Name of settings that differ from the recipe's."""
+    settings: tuple[str, ...] = ()
+    """These settings."""
+
+    @property
+    def name(self) -> str:
+        """Name of the files that are kept of it."""
+        setting = f"{self.demonstrations}x{self.keep_every}"
+        setting += f"-{self.randomisation}" if self.randomisation != "none" else ""
+        setting += "-observation" if self.observation_only else ""
+        method = self.method + (f"+{self.variant}" if self.variant else "")
+        return f"{self.task}_{method}_{setting}_{self.seed}"
+
+    @property
+    def path(self) -> Path:
+        """File of the result."""
+        return RESULTS / f"{self.name}.json"
+
+    def reward(self, weighting: Weighting) -> Path:
+        """Return the file of a reward that the run has learnt."""
+        return REWARDS / f"{self.name}_{weighting}.onnx"
+
+
+def run(cell: Cell) -> dict[str, Any]:
+    """Train and measure on one thread; keep and return the result, keep the rewards."""
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "run"
+        overrides = cell.settings
+        if cell.observation_only:
+            # without actions there is nothing to clone
+            overrides = ("discriminator.inputs=[observation]", "start=scratch", *overrides)
+        config = resolve(
+            demonstrations_of(cell.task),
+            path,
+            randomisation=cell.randomisation,
+            algorithm=cell.method,
+            episodes=cell.demonstrations,
+            keep_every=cell.keep_every,
+            seed=cell.seed,
+            overrides=overrides,
+        )
+        folder = train_measured(path, config)
+        result = {**asdict(cell), **measure(cell.task, cell.randomisation, folder)}
+        for weighting in WEIGHTINGS.get(cell.method, ()):
+            export(path, path / weighting, weighting)
+            REWARDS.mkdir(exist_ok=True)
+            shutil.copyfile(path / weighting / "reward.onnx", cell.reward(weighting))
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    write_text_atomically(cell.path, json.dumps(result, indent=1) + "\n")
+    return result
+
+
+def train_measured(path: Path, config: RunConfig) -> RunFolder:
+    """Train on one thread, with an evaluation every so many steps."""
+    iteration = getattr(config.algorithm, "steps_per_iteration", EVERY_STEPS)
+    config = replace(
+        config, evaluation_every=max(1, EVERY_STEPS // iteration), evaluation_episodes=10
+    )
+    folder = RunFolder.create(path, config)
+    train(folder, config, build_learner(config, path, nthread=1))
+    return folder
+
+
+def measure(task: str, randomisation: str, folder: RunFolder) -> dict[str, Any]:
+    """Return what a finished run has reached, and the way there."""
+    learnt = load_learnt(folder.path)
+    found = _evaluate(task, randomisation, MeanAction(learnt.policy))
+    random_policy = RandomPolicy(learnt.contract.action_size)
+    random = float(_evaluate(task, randomisation, random_policy).episode_return.mean())
+    expert = expert_return(task, randomisation)
+    rows = folder.read_metrics()
+    curve = [row for row in rows if "evaluation/return" in row]
+
+    def normalised(value: float) -> float:
+        return (value - random) / (expert - random)
+
+    return {
+        "normalised": normalised(float(found.episode_return.mean())),
+        "return": float(found.episode_return.mean()),
+        "success": found.success_rate.value,
+        "expert_return": expert,
+        "random_return": random,
+        "steps": [row["env_steps"] for row in curve],
+        "seconds": [row["time_cpu_s"] for row in curve],
+        "curve": [normalised(row["evaluation/return"]) for row in curve],
+        "minutes": rows[-1]["time_cpu_s"] / 60.0,
+        "phases": {k: v for k, v in rows[-1].items() if k.startswith("time/")},
+        "revision": revision(),
+    }
+
+
+def _evaluate(task: str, randomisation: str, policy: Policy) -> EvaluationResult:
+    env = make_batch(
+        task,
+        num_envs=EPISODES,
+        randomisation=randomisation,
+        seed=0,
+        nthread=1,
+        purpose=Purpose.EVALUATION,
+        autoreset=False,
+    )
+    return evaluate(policy, env, EPISODES, 0)
+
+
+if __name__ == "__main__":
+    values = json.loads(sys.argv[1])
+    done = run(Cell(**{**values, "settings": tuple(values["settings"])}))
+    sys.stdout.write(f"{done['normalised']:.3f} in {done['minutes']:.1f} min\n")

@@ -1,0 +1,43 @@
+"""Runs of a benchmark side by side, each in a process of its own and on one thread."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+from trirl_robot.cli.progress import progress_bar
+
+
+class Kept(Protocol):
+    """A dataclass that says what to run."""
+
+    @property
+    def name(self) -> str:
+        """Name of what is kept of it."""
+
+
+def run_apart(script: str, cells: Sequence[Kept], jobs: int) -> None:
+    """Run `benchmarks/SCRIPT.py CELL` for each cell; print the last line of each."""
+    with ThreadPoolExecutor(jobs) as pool, progress_bar("runs") as bar:
+        task = bar.add_task(script, total=len(cells), detail="")
+        running = {pool.submit(_run, script, cell): cell for cell in cells}
+        for done in as_completed(running):
+            bar.advance(task)
+            bar.console.print(f"{running[done].name}: {done.result()}")
+
+
+def _run(script: str, cell: Any) -> str:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    path = Path(__file__).with_name(f"{script}.py")
+    command = [sys.executable, str(path), json.dumps(asdict(cell))]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        return f"failed\n{done.stderr}"
+    return done.stdout.strip().splitlines()[-1]
