@@ -23,7 +23,8 @@ def setup(*, observation_size=3, action_size=2, hidden=(32,), **settings):
 def make_rollout(policy, generator, count=32):
     size = policy.network[0].in_features
     observation = torch.randn(T, count, size, generator=generator)
-    action, mean = policy.sample(observation, generator)
+    noise = torch.randn(T, count, len(policy.log_std), generator=generator)
+    action, mean = policy.sample(observation, noise)
     never = torch.zeros(T, count, dtype=torch.bool)
     return Rollout(
         observation=observation,

@@ -43,7 +43,7 @@ class RunError(TrirlError):
 
 
 class WorkerError(TrirlError):
-    """A process that steps environments has ended."""
+    """A process that steps environments, or trains with this one, has ended."""
 
 
 class DeploymentError(TrirlError):

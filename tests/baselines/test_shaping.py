@@ -148,7 +148,8 @@ def test_noise_moves_the_density_and_the_shaping_too():
     noise = {"position": 0.5}
     expert = Samples(inputs=rows, absorbing_share=0.0)
     trainer = make_trainer(policy, expert, generator, ("position",), instance_noise=noise)
-    moved = trainer.features.noisy(rows, generator) - trainer.features.scale(rows)
+    disturbed = trainer.features.disturbed(rows, generator)
+    moved = trainer.features.scale(disturbed) - trainer.features.scale(rows)
     # reward and shaping read the same position, with the same noise; the absorbing marks stay
     torch.testing.assert_close(
         moved[:, 0] * trainer.features.reward.scaler.deviation,

@@ -129,7 +129,8 @@ def test_terminations_count_for_as_long_as_the_discount_lets_them():
 
 
 def test_a_replay_keeps_every_row_with_the_same_probability():
-    replay, generator = Replay(200, 1), torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
+    replay = Replay(200, 1, torch.device("cpu"))
     for first in range(0, 2000, 50):
         replay.add(torch.arange(first, first + 50.0)[:, None], generator)
     drawn = replay.draw(4000, generator)

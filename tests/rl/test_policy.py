@@ -29,7 +29,8 @@ def make_policy(std=0.2):
 def test_samples_have_the_stated_mean_deviation_and_entropy():
     policy = make_policy()
     observation = torch.randn(1, 3).expand(50_000, 3)
-    action, mean = policy.sample(observation, torch.Generator().manual_seed(1))
+    noise = torch.randn(50_000, 2, generator=torch.Generator().manual_seed(1))
+    action, mean = policy.sample(observation, noise)
     torch.testing.assert_close(action.mean(0), mean[0], atol=5e-3, rtol=0)
     torch.testing.assert_close(action.std(0), torch.full((2,), 0.2), atol=5e-3, rtol=0)
     expected = normal(mean[0], policy.log_std).entropy()

@@ -50,4 +50,4 @@ class AdversarialLearner(ImitationLearner):
         """Return the reward for unscaled inputs and, last, of an absorbing state, (B + 1,)."""
         read = self.discriminator.features
         features = torch.cat([read.scale(inputs), read.absorbing[None]])
-        return self.reward_of(self.discriminator.discriminator(features))
+        return self.reward_of(self.processes.mapped(self.discriminator.discriminator, features))

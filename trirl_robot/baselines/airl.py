@@ -70,14 +70,14 @@ class Airl(AdversarialLearner):
         fields = self.config.shaping_inputs or shaping_fields(settings.inputs, contract)
         state = FeatureSelection(
             contract, fields, noise=settings.instance_noise, scaling=settings.scaling
-        )
+        ).to(self.processes.device)
         features = ShapedFeatures(self.features, state, self.policy, contract)
         network = ShapedDiscriminator(
             Discriminator(self.features.size, settings.hidden, self.generator),
             Discriminator(state.size, settings.hidden, self.generator),
             gamma=self.config.ppo.gamma,
         )
-        return DiscriminatorTrainer(settings, network, features, expert, self.generator)
+        return self.trainer_of(network, features, expert)
 
     def reward_of(self, expert_logit: Tensor) -> Tensor:
         """Return the reward, f - log pi, which is what the discriminator says."""

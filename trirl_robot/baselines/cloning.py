@@ -9,8 +9,10 @@ import torch
 
 from trirl_robot.baselines.bc import CloningConfig, clone
 from trirl_robot.demos.dataset import Demonstrations
+from trirl_robot.errors import ConfigError
 from trirl_robot.rl.networks import Scaling
 from trirl_robot.rl.policy import build_policy
+from trirl_robot.rl.processes import ALONE, Processes
 from trirl_robot.sim.interface import Environments
 
 
@@ -46,14 +48,26 @@ class BehaviouralCloning:
         demonstrations: Demonstrations,
         env: Environments,
         seed: int,
+        processes: Processes = ALONE,
     ) -> None:
-        """Build the policy; see `ImitationLearner`."""
+        """Build the policy; see `ImitationLearner`.
+
+        Raises:
+            ConfigError: there are several processes, and nothing to share out.
+        """
+        if processes.size > 1:
+            raise ConfigError(
+                f"algorithm bc steps no environments, so that {processes.size} processes have "
+                "nothing to share; run it without torchrun"
+            )
         self.config = config
         self.env = env
+        self.processes = processes
+        device = processes.device
         self.generator = torch.Generator().manual_seed(seed)
-        self.expert_observation = torch.from_numpy(demonstrations.observation).float()
-        self.expert_action = torch.from_numpy(demonstrations.action).float()
-        self.averaged = build_policy(config, env.contract, self.generator)
+        self.expert_observation = torch.from_numpy(demonstrations.observation).float().to(device)
+        self.expert_action = torch.from_numpy(demonstrations.action).float().to(device)
+        self.averaged = build_policy(config, env.contract, self.generator).to(device)
         self.averaged.scaler.fit(self.expert_observation)
         self.iteration = 0
 

@@ -55,7 +55,7 @@ class ShapedFeatures:
         size = contract.observation_size
         self._widths = [size, contract.action_size, size, 1]
         # an absorbing state is left by no action, and the best policy there is the uniform one
-        uniform = torch.tensor([-contract.action_size * math.log(2.0)])
+        uniform = reward.absorbing.new_tensor([-contract.action_size * math.log(2.0)])
         self.absorbing = torch.cat([reward.absorbing, state.absorbing, state.absorbing, uniform])
         self._noise = self._noise_of_rows()
 
@@ -75,11 +75,11 @@ class ShapedFeatures:
         reward = self.reward(observation, action, following)
         return torch.cat([reward, self.state(observation, action), after, density[:, None]], dim=-1)
 
-    def noisy(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the features of inputs with instance noise, (B, f)."""
-        if self.reward.is_noisy:
-            inputs = inputs + torch.randn(inputs.shape, generator=generator) * self._noise
-        return self.scale(inputs)
+    def disturbed(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
+        """Return unscaled inputs with instance noise, same shape."""
+        if not self.reward.is_noisy:
+            return inputs
+        return inputs + torch.randn(inputs.shape, generator=generator).to(inputs) * self._noise
 
     def _parts(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         observation, action, following, ended = torch.split(inputs, self._widths, dim=-1)
@@ -88,7 +88,7 @@ class ShapedFeatures:
     def _noise_of_rows(self) -> Tensor:
         """Return the deviation of the noise of each input, the same before and after a step."""
         size, after = self._widths[0], self._widths[0] + self._widths[1]
-        noise = torch.zeros(sum(self._widths))
+        noise = self.reward.noise.new_zeros(sum(self._widths))
         noise[self.reward.index] = self.reward.noise
         noise[after:-1] = torch.maximum(noise[after:-1], noise[:size])
         return noise

@@ -14,6 +14,9 @@ from trirl_robot.config import require
 from trirl_robot.errors import ConfigError, unknown_name
 from trirl_robot.irl.replay import Replay
 from trirl_robot.rl.networks import Scaling, tanh
+from trirl_robot.rl.processes import ALONE, Processes
+
+EVERY_ROW = slice(None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +95,8 @@ class Features(Protocol):
     def scale(self, inputs: Tensor) -> Tensor:
         """Return the features of unscaled inputs, (B, f)."""
 
-    def noisy(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the features of unscaled inputs with instance noise, (B, f)."""
+    def disturbed(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
+        """Return unscaled inputs with instance noise, same shape."""
 
 
 class Discriminator(Classifier):
@@ -177,6 +180,7 @@ class DiscriminatorTrainer(Generic[ClassifierT]):
         features: Features,
         expert: Samples,
         generator: torch.Generator,
+        processes: Processes = ALONE,
     ) -> None:
         """Take the scales of the features from the expert.
 
@@ -186,7 +190,9 @@ class DiscriminatorTrainer(Generic[ClassifierT]):
             features: what it reads of transitions.
             expert: what the expert has done.
             generator: instance noise of the scales.
+            processes: which train it together.
         """
+        self._processes = processes
         self.config = config
         self.discriminator = discriminator
         self.features = features
@@ -196,46 +202,62 @@ class DiscriminatorTrainer(Generic[ClassifierT]):
             self.discriminator.parameters(), lr=config.learning_rate, eps=1e-5, fused=True
         )
         size = config.replay_size if config.replay_share else 0
-        self.replay = Replay(size, expert.inputs.shape[1])
+        self.replay = Replay(size, expert.inputs.shape[1], expert.inputs.device)
 
     def update(self, policy: Samples, generator: torch.Generator) -> DiscriminatorResult:
         """Train on the policy's samples against the demonstrations."""
-        count, losses, norms = policy.inputs.shape[0], [], []
+        count, losses, norms, weights = policy.inputs.shape[0], [], [], []
         for _ in range(self.config.epochs):
-            order = torch.randperm(count, generator=generator)
+            order = torch.randperm(count, generator=generator).to(policy.inputs.device)
             for chosen in torch.split(order, self.config.minibatch):
+                part = self._processes.part(len(chosen))
                 inputs = self._with_replay(policy.inputs[chosen], generator)
-                features = self._drawn(inputs, policy.absorbing_share, generator)
-                loss, norm = self._step(
-                    self.expert_features(len(chosen), generator), features, generator
-                )
+                features = self._drawn(inputs, policy.absorbing_share, generator, part.rows)
+                expert = self.expert_features(len(chosen), generator, part.rows)
+                mix = torch.rand(len(chosen), 1, generator=generator)[part.rows].to(expert.device)
+                loss, norm = self._step(expert, features, mix, part.weight)
                 losses.append(loss)
                 norms.append(norm)
+                weights.append(part.weight)
         self.replay.add(policy.inputs, generator)
-        with torch.no_grad():
-            expert = self.expert_features(min(4096, count), generator)
-            features = self._drawn(policy.inputs, policy.absorbing_share, generator)
-            expert_logit, policy_logit = self.discriminator(expert), self.discriminator(features)
+        expert = self.expert_features(min(4096, count), generator)
+        features = self._drawn(policy.inputs, policy.absorbing_share, generator)
+        expert_logit, policy_logit = (
+            self._processes.mapped(self.discriminator, side) for side in (expert, features)
+        )
         right = (expert_logit > 0).float().mean() + (policy_logit <= 0).float().mean()
         return DiscriminatorResult(
-            loss=float(torch.stack(losses).mean()),
+            loss=self._processes.mean(losses, weights),
             accuracy=float(0.5 * right),
             calibration=calibration_gap(expert_logit, policy_logit),
-            gradient_norm=float(torch.stack(norms).mean()),
+            gradient_norm=self._processes.mean(norms, weights),
         )
 
-    def expert_features(self, count: int, generator: torch.Generator) -> Tensor:
-        """Draw features of the expert with their instance noise, shape (count, f)."""
+    def expert_features(
+        self, count: int, generator: torch.Generator, rows: slice = EVERY_ROW
+    ) -> Tensor:
+        """Draw features of the expert with their instance noise, (count, f), or some rows of it."""
         expert = self.expert
         chosen = torch.randint(expert.inputs.shape[0], (count,), generator=generator)
-        return self._drawn(expert.inputs[chosen], expert.absorbing_share, generator)
+        inputs = expert.inputs[chosen.to(expert.inputs.device)]
+        return self._drawn(inputs, expert.absorbing_share, generator, rows)
 
-    def _drawn(self, inputs: Tensor, absorbing_share: float, generator: torch.Generator) -> Tensor:
-        """Return features of which as many as that share are those of an absorbing state."""
-        features = self.features.noisy(inputs, generator)
+    def _drawn(
+        self,
+        inputs: Tensor,
+        absorbing_share: float,
+        generator: torch.Generator,
+        rows: slice = EVERY_ROW,
+    ) -> Tensor:
+        """Return features of which as many as that share are those of an absorbing state.
+
+        Random numbers are drawn for all inputs, whichever rows are wanted.
+        """
+        disturbed = self.features.disturbed(inputs, generator)
+        features = self.features.scale(disturbed[rows])
         if absorbing_share > 0.0:
-            absorbed = torch.rand(len(inputs), generator=generator) < absorbing_share
-            features[absorbed] = self.features.absorbing
+            absorbed = torch.rand(len(inputs), generator=generator)[rows] < absorbing_share
+            features[absorbed.to(features.device)] = self.features.absorbing
         return features
 
     def _with_replay(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
@@ -245,9 +267,9 @@ class DiscriminatorTrainer(Generic[ClassifierT]):
         return torch.cat([self.replay.draw(count, generator), inputs[count:]])
 
     def _step(
-        self, expert: Tensor, policy: Tensor, generator: torch.Generator
+        self, expert: Tensor, policy: Tensor, mix: Tensor, weight: float
     ) -> tuple[Tensor, Tensor]:
-        mix = torch.rand(policy.shape[0], 1, generator=generator)
+        """Take a gradient step; return this process's loss and norm of the input gradient."""
         _, slope = self.discriminator.logit_and_slope(mix * expert + (1.0 - mix) * policy)
         norm = slope.square().sum(-1).clamp_min(1e-12).sqrt()
         logit = self.discriminator(torch.cat([expert, policy]))
@@ -258,6 +280,7 @@ class DiscriminatorTrainer(Generic[ClassifierT]):
         self.optimiser.zero_grad(set_to_none=True)
         penalised = loss + self.config.gradient_penalty * penalty
         penalised.backward()  # type: ignore[no-untyped-call]
+        self._processes.sum_gradients(self.discriminator.parameters(), weight)
         self.optimiser.step()
         return loss.detach(), norm.detach().mean()
 
@@ -274,5 +297,5 @@ def calibration_gap(expert_logit: Tensor, policy_logit: Tensor, bins: int = 10) 
     )
     label = torch.cat([torch.ones_like(expert_logit), torch.zeros_like(policy_logit)])
     which = (probability * bins).long().clamp_max(bins - 1)
-    gap = torch.zeros(bins).index_add_(0, which, weight * (probability - label))
+    gap = weight.new_zeros(bins).index_add_(0, which, weight * (probability - label))
     return float(gap.abs().sum())

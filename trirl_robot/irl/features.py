@@ -76,7 +76,7 @@ class FeatureSelection(nn.Module):
 
     def fit(self, inputs: Tensor, generator: torch.Generator) -> None:
         """Take the scales from unscaled inputs, (B, f - 1), with the noise of training."""
-        self.scaler.fit(inputs + torch.randn(inputs.shape, generator=generator) * self.noise)
+        self.scaler.fit(inputs + self._drawn_noise(inputs, generator))
 
     def select(self, observation: Tensor, action: Tensor, following: Tensor) -> Tensor:
         """Return the unscaled inputs, (B, n), (B, m) and (B, n) to (B, f - 1)."""
@@ -86,11 +86,12 @@ class FeatureSelection(nn.Module):
         """Return the features of transitions that are not absorbing, (B, f - 1) to (B, f)."""
         return nn.functional.pad(self.scaler(inputs), (0, 1))
 
-    def noisy(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the features with instance noise, (B, f - 1) to (B, f)."""
-        if self.is_noisy:
-            inputs = inputs + torch.randn(inputs.shape, generator=generator) * self.noise
-        return self.scale(inputs)
+    def disturbed(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
+        """Return unscaled inputs with instance noise, (B, f - 1)."""
+        return inputs + self._drawn_noise(inputs, generator) if self.is_noisy else inputs
+
+    def _drawn_noise(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
+        return torch.randn(inputs.shape, generator=generator).to(inputs.device) * self.noise
 
     def forward(
         self, observation: Tensor, action: Tensor, following: Tensor | None = None

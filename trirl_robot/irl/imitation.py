@@ -14,14 +14,17 @@ from trirl_robot.contract import PolicyContract
 from trirl_robot.demos.dataset import Demonstrations
 from trirl_robot.irl.archive import ArchivedDiscriminator
 from trirl_robot.irl.discriminator import (
+    ClassifierT,
     Discriminator,
     DiscriminatorConfig,
     DiscriminatorResult,
     DiscriminatorTrainer,
+    Features,
     Samples,
 )
 from trirl_robot.irl.features import FeatureSelection
 from trirl_robot.rl.on_policy import OnPolicyConfig, OnPolicyLearner
+from trirl_robot.rl.processes import ALONE, Processes
 from trirl_robot.rl.rollout import Rollout
 from trirl_robot.sim.interface import Environments
 
@@ -64,29 +67,36 @@ class ImitationLearner(OnPolicyLearner):
     config: ImitationConfig
 
     def __init__(
-        self, config: ImitationConfig, demonstrations: Demonstrations, env: Environments, seed: int
+        self,
+        config: ImitationConfig,
+        demonstrations: Demonstrations,
+        env: Environments,
+        seed: int,
+        processes: Processes = ALONE,
     ) -> None:
         """Build the networks.
 
         Args:
             config: settings.
             demonstrations: what to imitate; its contract must be the environment's.
-            env: the environments to learn in.
+            env: the environments to learn in, those of this process.
             seed: fixes weights, samples and actions.
+            processes: which learn together, and the device of this one.
         """
-        self.expert_observation = torch.from_numpy(demonstrations.observation).float()
-        self.expert_action = torch.from_numpy(demonstrations.action).float()
-        super().__init__(config, env, seed, self.expert_observation)
+        device = processes.device
+        self.expert_observation = torch.from_numpy(demonstrations.observation).float().to(device)
+        self.expert_action = torch.from_numpy(demonstrations.action).float().to(device)
+        super().__init__(config, env, seed, self.expert_observation, processes)
         self.newest: ArchivedDiscriminator | None = None
         """The discriminator of the last iteration, for the run to keep; None in the warm-up."""
         self.archived = 0
         """Discriminators that the run keeps so far."""
-        self.features = build_features(config, env.contract)
-        terminated = torch.from_numpy(demonstrations.terminated)
+        self.features = build_features(config, env.contract).to(device)
+        terminated = torch.from_numpy(demonstrations.terminated).to(device)
         self.expert_inputs = self.transition_inputs(
             self.expert_observation,
             self.expert_action,
-            torch.from_numpy(demonstrations.next_observation).float(),
+            torch.from_numpy(demonstrations.next_observation).float().to(device),
             terminated,
         )
         steps = int(demonstrations.recorded_lengths.sum())
@@ -111,7 +121,20 @@ class ImitationLearner(OnPolicyLearner):
         """Return the discriminator with what trains it."""
         settings = self.config.discriminator
         network = Discriminator(self.features.size, settings.hidden, self.generator)
-        return DiscriminatorTrainer(settings, network, self.features, expert, self.generator)
+        return self.trainer_of(network, self.features, expert)
+
+    def trainer_of(
+        self, network: ClassifierT, features: Features, expert: Samples
+    ) -> DiscriminatorTrainer[ClassifierT]:
+        """Return what trains a network on these features."""
+        return DiscriminatorTrainer(
+            self.config.discriminator,
+            network.to(self.processes.device),
+            features,
+            expert,
+            self.generator,
+            self.processes,
+        )
 
     @property
     def modules(self) -> dict[str, nn.Module]:

@@ -14,15 +14,16 @@ class Replay:
     Once it is full, reservoir sampling (Vitter 1985, algorithm R) replaces rows at random.
     """
 
-    def __init__(self, size: int, width: int) -> None:
+    def __init__(self, size: int, width: int, device: torch.device) -> None:
         """Make room.
 
         Args:
             size: greatest number of rows; 0 keeps none.
             width: numbers in a row.
+            device: where rows are kept.
         """
         self._size = size
-        self._rows = torch.empty(0, width)
+        self._rows = torch.empty(0, width, device=device)
         self._seen = 0
 
     @property
@@ -48,12 +49,13 @@ class Replay:
             age = self._seen + 1 + torch.arange(len(rows))
             place = (torch.rand(len(rows), generator=generator, dtype=torch.float64) * age).long()
             kept = place < self._size
-            self._rows[place[kept]] = rows[kept]
+            self._rows[place[kept].to(rows.device)] = rows[kept.to(rows.device)]
             self._seen += len(rows)
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """Return rows drawn with replacement, (count, width)."""
-        return self._rows[torch.randint(self.count, (count,), generator=generator)]
+        chosen = torch.randint(self.count, (count,), generator=generator)
+        return self._rows[chosen.to(self._rows.device)]
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` restores."""
@@ -61,4 +63,4 @@ class Replay:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
-        self._rows, self._seen = state["rows"], int(state["seen"])
+        self._rows, self._seen = state["rows"].to(self._rows.device), int(state["seen"])

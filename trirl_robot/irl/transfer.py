@@ -16,6 +16,7 @@ from trirl_robot.model_file import ModelFile, load_reward
 from trirl_robot.model_metadata import ACTION, NEXT_OBSERVATION, OBSERVATION
 from trirl_robot.rl.clock import PhaseClock
 from trirl_robot.rl.on_policy import OnPolicyConfig, OnPolicyLearner
+from trirl_robot.rl.processes import ALONE, Processes
 from trirl_robot.rl.rollout import Rollout
 from trirl_robot.sim.interface import Environments
 
@@ -53,34 +54,44 @@ class FrozenReward:
                 "an episode has no value; export it again with 'trirl export'"
             ) from None
 
-    def __call__(self, rollout: Rollout) -> Tensor:
-        """Return the reward of each step, (T, N)."""
+    def __call__(self, rollout: Rollout, processes: Processes = ALONE) -> Tensor:
+        """Return the reward of each step, (T, N), of which each process computes a part."""
         read = {
             OBSERVATION: rollout.observation,
             ACTION: rollout.applied_action,
             NEXT_OBSERVATION: rollout.final_observation,
         }
-        arrays = {name: read[name].flatten(0, 1).numpy() for name in self.model.golden.inputs}
+        inputs = [read[name].flatten(0, 1) for name in self.model.golden.inputs]
+        return processes.mapped(self._of, *inputs).view(rollout.terminated.shape)
+
+    def _of(self, *inputs: Tensor) -> Tensor:
+        """Return the reward for the model's inputs, one row a transition."""
+        arrays = [values.cpu().numpy() for values in inputs]
         rewards: list[NDArray[np.float32]] = []
-        for start in range(0, rollout.steps, ROWS):
-            part = {name: array[start : start + ROWS] for name, array in arrays.items()}
-            rewards.append(self.model.run(**part))
-        return torch.from_numpy(np.concatenate(rewards)).view(rollout.terminated.shape)
+        for start in range(0, len(arrays[0]), ROWS):
+            rows = [array[start : start + ROWS] for array in arrays]
+            rewards.append(self.model.run(**dict(zip(self.model.golden.inputs, rows, strict=True))))
+        return torch.from_numpy(np.concatenate(rewards)).to(inputs[0].device)
 
 
 class TransferLearner(OnPolicyLearner):
     """Maximises a frozen reward from scratch; the task's own is for evaluation only."""
 
     def __init__(
-        self, config: TransferConfig, reward: FrozenReward, env: Environments, seed: int
+        self,
+        config: TransferConfig,
+        reward: FrozenReward,
+        env: Environments,
+        seed: int,
+        processes: Processes = ALONE,
     ) -> None:
         """Build the networks; see `OnPolicyLearner`. The reward's contract must be the task's."""
-        super().__init__(config, env, seed)
+        super().__init__(config, env, seed, processes=processes)
         self.reward = reward
 
     def learn(self, rollout: Rollout, clock: PhaseClock) -> dict[str, float]:
         """Improve the policy; return metrics."""
-        reward = self.reward(rollout)
+        reward = self.reward(rollout, self.processes)
         clock.mark("reward")
         update = self.ppo.update(
             rollout,

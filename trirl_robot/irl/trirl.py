@@ -25,6 +25,7 @@ from trirl_robot.irl.reward.forms import RewardConfig, reward_of_form
 from trirl_robot.irl.trust_region.forms import TrustRegionConfig, build_trust_region
 from trirl_robot.irl.trust_region.penalty import AdaptedPenaltyConfig
 from trirl_robot.rl.clock import PhaseClock
+from trirl_robot.rl.processes import ALONE, Processes
 from trirl_robot.rl.rollout import Rollout
 from trirl_robot.sim.interface import Environments
 
@@ -79,10 +80,15 @@ class Trirl(ImitationLearner):
     config: TrirlConfig
 
     def __init__(
-        self, config: TrirlConfig, demonstrations: Demonstrations, env: Environments, seed: int
+        self,
+        config: TrirlConfig,
+        demonstrations: Demonstrations,
+        env: Environments,
+        seed: int,
+        processes: Processes = ALONE,
     ) -> None:
         """Build the networks; see `ImitationLearner`."""
-        super().__init__(config, demonstrations, env, seed)
+        super().__init__(config, demonstrations, env, seed, processes)
         count = len(self.expert_inputs)
         spread = torch.linspace(0, count - 1, min(count, DUAL_SAMPLES)).long()
         self._expert_features = self.features.scale(self.expert_inputs[spread])
@@ -92,10 +98,10 @@ class Trirl(ImitationLearner):
 
     def build_discriminator(self, expert: Samples) -> DiscriminatorTrainer[Any]:
         """Return the discriminator that the form of the reward takes, with what trains it."""
-        self.reward = build_reward(self.config, self.features, self.generator)
-        settings = self.config.discriminator
-        network = self.reward.new_discriminator(settings.hidden, self.generator)
-        return DiscriminatorTrainer(settings, network, self.features, expert, self.generator)
+        reward = build_reward(self.config, self.features, self.generator)
+        self.reward = reward.to(self.processes.device)
+        network = reward.new_discriminator(self.config.discriminator.hidden, self.generator)
+        return self.trainer_of(network, self.features, expert)
 
     @property
     def modules(self) -> dict[str, nn.Module]:
@@ -156,15 +162,14 @@ class Trirl(ImitationLearner):
         features = torch.cat([self.features.scale(inputs), self.features.absorbing[None]])
         return Evaluated(
             features=features,
-            reward=self.reward.from_features(features),
-            logit=self.discriminator.discriminator(features),
+            reward=self.processes.mapped(self.reward.from_features, features),
+            logit=self.processes.mapped(self.discriminator.discriminator, features),
         )
 
     def _correct(self, batch: Evaluated, step: float) -> float:
         """Correct the reward; return its mean absolute change on the demonstrations."""
         network = self.discriminator.discriminator
-        with torch.no_grad():
-            logit = network(self._expert_features)
+        logit = self.processes.mapped(network, self._expert_features)
         before = self.expert_reward
         demonstrations = Evaluated(features=self._expert_features, reward=before, logit=logit)
         seen = Seen(batch=batch, demonstrations=demonstrations, generator=self.generator)
@@ -207,4 +212,4 @@ class Trirl(ImitationLearner):
         """Restore what `state_dict` returned."""
         super().load_state_dict(state)
         self.trust_region.set_state(state["trust_region"])
-        self.expert_reward = state["expert_reward"]
+        self.expert_reward = state["expert_reward"].to(self.processes.device)

@@ -17,6 +17,7 @@ from trirl_robot.rl.critic import Critic
 from trirl_robot.rl.networks import Scaling
 from trirl_robot.rl.policy import build_policy
 from trirl_robot.rl.ppo import PPO, PPOConfig, PPOResult
+from trirl_robot.rl.processes import ALONE, Processes
 from trirl_robot.rl.rollout import Rollout, RolloutCollector
 from trirl_robot.sim.interface import Environments
 
@@ -73,34 +74,43 @@ class OnPolicyLearner(ABC):
     """Everything that an iteration reads and changes; what it learns from stands in subclasses."""
 
     def __init__(
-        self, config: OnPolicyConfig, env: Environments, seed: int, examples: Tensor | None = None
+        self,
+        config: OnPolicyConfig,
+        env: Environments,
+        seed: int,
+        examples: Tensor | None = None,
+        processes: Processes = ALONE,
     ) -> None:
         """Build the networks and start the environments.
 
         Args:
             config: settings.
-            env: the environments to learn in.
+            env: the environments to learn in, those of this process.
             seed: fixes weights, samples and actions.
             examples: observations from which input scales are taken and then kept, (B, n); None
                 takes them from what the policy meets, as long as it learns.
+            processes: which learn together, and the device of this one.
         """
         self.config = config
         self.env = env
+        self.processes = processes
+        device = processes.device
+        # numbers are drawn on the processor, so that a seed means the same on every device
         self.generator = torch.Generator().manual_seed(seed)
-        self.policy = build_policy(config, env.contract, self.generator)
+        self.policy = build_policy(config, env.contract, self.generator).to(device)
         self.critic = Critic(
             env.contract.observation_size,
             hidden=config.critic_hidden,
             scaling=config.observation_scaling,
             generator=self.generator,
-        )
+        ).to(device)
         self._tracks_scales = examples is None
         if examples is not None:
             for scaler in (self.policy.scaler, self.critic.scaler):
                 scaler.fit(examples)
         self.averaged = copy.deepcopy(self.policy)
-        self.ppo = PPO(config.ppo, self.policy, self.critic)
-        self.collector = RolloutCollector(env, config.rollout_steps)
+        self.ppo = PPO(config.ppo, self.policy, self.critic, processes)
+        self.collector = RolloutCollector(env, config.rollout_steps, processes)
         self.iteration = 0
 
     @abstractmethod
@@ -136,7 +146,7 @@ class OnPolicyLearner(ABC):
             "rollout/success_rate": rollout.success_rate,
             "rollout/task_reward": float(rollout.task_reward.mean()),
             "rollout/terminated": float(rollout.terminated.sum()),
-            "env/diverged": float(self.env.num_diverged),
+            "env/diverged": self.processes.total(float(self.env.num_diverged)),
             **clock.shares(),
         }
 
@@ -188,15 +198,18 @@ class OnPolicyLearner(ABC):
             mean.lerp_(now, 1.0 - self.config.average_decay)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that a resumed run needs to go on bit for bit (on a CPU)."""
+        """Return everything that a resumed run needs to go on bit for bit (on a CPU).
+
+        All processes have to ask for it together.
+        """
         return {
             "iteration": self.iteration,
             **{name: module.state_dict() for name, module in self.modules.items()},
             **{name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
             "rate_factor": self.ppo.rate_factor,
             "generator": self.generator.get_state(),
-            "env": self.env.get_state(),
-            "observation": self.collector.observation,
+            "env": self.processes.joint_state(self.env.get_state()),
+            "observation": self.processes.joint_state(self.collector.observation),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -208,8 +221,8 @@ class OnPolicyLearner(ABC):
             optimiser.load_state_dict(state[name])
         self.ppo.rate_factor = float(state["rate_factor"])
         self.generator.set_state(state["generator"])
-        self.env.set_state(state["env"])
-        self.collector.observation = state["observation"]
+        self.env.set_state(self.processes.own_state(state["env"]))
+        self.collector.observation = self.processes.own_state(state["observation"])
 
     def _check_finite(self) -> None:
         """Refuse to go on, and to save, once a parameter is not finite.

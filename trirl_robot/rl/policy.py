@@ -52,14 +52,17 @@ class GaussianPolicy(nn.Module):
         """Bring the standard deviation back within its bounds after a gradient step."""
         self.log_std.clamp_(*LOG_STD_RANGE)
 
-    def sample(self, observation: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def sample(self, observation: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Draw actions.
+
+        Args:
+            observation: what is acted on, (B, n).
+            noise: standard normal draws, (B, m).
 
         Returns:
             Actions before clipping, (B, m), and the means they were drawn around, (B, m).
         """
         mean = self(observation)
-        noise = torch.randn(mean.shape, generator=generator)
         return mean + noise * self.log_std.exp(), mean
 
     def entropy(self) -> Tensor:
@@ -106,8 +109,9 @@ class MeanAction:
     @torch.no_grad()
     def __call__(self, observation: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return actions in [-1, 1], (N, n) to (N, m)."""
-        action: Tensor = self._policy(torch.from_numpy(observation).float())
-        return action.numpy().astype(np.float64)
+        read = torch.from_numpy(observation).float().to(self._policy.log_std.device)
+        action: Tensor = self._policy(read)
+        return action.cpu().numpy().astype(np.float64)
 
 
 def log_prob(action: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:

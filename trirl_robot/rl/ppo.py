@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +16,7 @@ from trirl_robot.rl.advantage import generalised_advantage
 from trirl_robot.rl.critic import Critic
 from trirl_robot.rl.descent import descend, minibatches
 from trirl_robot.rl.policy import GaussianPolicy, gaussian_entropy, gaussian_kl, log_prob
+from trirl_robot.rl.processes import ALONE, Processes
 from trirl_robot.rl.rollout import Rollout
 from trirl_robot.rl.trust_region import Batch, TrustRegion
 
@@ -83,8 +84,15 @@ class PPOResult:
 class PPO:
     """Updates policy and critic from rollouts and any reward."""
 
-    def __init__(self, config: PPOConfig, policy: GaussianPolicy, critic: Critic) -> None:
+    def __init__(
+        self,
+        config: PPOConfig,
+        policy: GaussianPolicy,
+        critic: Critic,
+        processes: Processes = ALONE,
+    ) -> None:
         self.config = config
+        self._processes = processes
         self.policy = policy
         self.critic = critic
         self.policy_optimiser = torch.optim.Adam(
@@ -99,7 +107,8 @@ class PPO:
         self.rate_factor = 1.0
         """What the annealed learning rate is multiplied by to meet `kl_target`."""
         self.side_by_side = False
-        """Whether policy and critic learn on a thread each; the result is the same bit for bit."""
+        """Whether policy and critic learn on a thread each; the result is the same bit for bit.
+        Not for several processes, each of which has to add up gradients in the same order."""
         self._worker = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,))
 
     @property
@@ -169,7 +178,7 @@ class PPO:
         if not critic_only:
             policy_loss = self._train_policy(batch, orders, trust_region, entropy_coef / scale)
         with torch.no_grad():
-            mean = self.policy(batch.observation)
+            mean = self._processes.mapped(self.policy, batch.observation)
             kl = gaussian_kl(mean, self.policy.log_std, batch.mean, batch.log_std)
         if not critic_only:
             self._adapt_learning_rate(float(kl.mean()))
@@ -187,11 +196,11 @@ class PPO:
     def _targets(
         self, rollout: Rollout, reward: Tensor, absorbing_value: float
     ) -> tuple[Tensor, Tensor]:
-        value = self.critic(rollout.observation)
+        value = self._processes.mapped(self.critic, rollout.observation)
         advantage = generalised_advantage(
             reward=reward,
             value=value,
-            next_value=self.critic(rollout.final_observation),
+            next_value=self._processes.mapped(self.critic, rollout.final_observation),
             terminated=rollout.terminated,
             truncated=rollout.truncated,
             gamma=self.config.gamma,
@@ -207,15 +216,16 @@ class PPO:
         with torch.no_grad():
             # scales stay as they are within an update
             samples = (self.critic.scaler(batch.observation), batch.returns)
-        losses = []
-        for inputs, returns in minibatches(samples, orders, self.config.minibatch):
+        losses, weights = [], []
+        for weight, (inputs, returns) in self._minibatches(samples, orders):
             loss = nn.functional.mse_loss(self.critic.normalised_of(inputs), returns)
-            self._descend(loss, self.critic_optimiser, self.critic)
+            self._descend(loss, self.critic_optimiser, self.critic, weight)
             losses.append(loss.detach())
+            weights.append(weight)
         with torch.no_grad():
-            residual = batch.returns - self.critic.normalised_of(samples[0])
-            explained = 1.0 - residual.var() / batch.returns.var().clamp_min(1e-8)
-        return float(torch.stack(losses).mean()), float(explained)
+            value = self._processes.mapped(self.critic.normalised_of, samples[0])
+            explained = 1.0 - (batch.returns - value).var() / batch.returns.var().clamp_min(1e-8)
+        return self._processes.mean(losses, weights), float(explained)
 
     def _train_policy(
         self,
@@ -233,17 +243,21 @@ class PPO:
                 log_prob=log_prob(batch.action, batch.mean, batch.log_std),
                 advantage=batch.advantage,
             )
-        losses = []
-        for values in minibatches(samples, orders, self.config.minibatch):
+        losses, weights = [], []
+        for weight, values in self._minibatches(samples, orders):
             part = _PolicySamples(*values)
-            losses.append(self._policy_step(part, batch.log_std, trust_region, entropy_weight))
+            losses.append(
+                self._policy_step(part, weight, batch.log_std, trust_region, entropy_weight)
+            )
+            weights.append(weight)
         if trust_region is not None:
             trust_region.settle(self.policy, batch)
-        return float(torch.stack(losses).mean())
+        return self._processes.mean(losses, weights)
 
     def _policy_step(
         self,
         part: _PolicySamples,
+        weight: float,
         old_log_std: Tensor,
         trust_region: TrustRegion | None,
         entropy_weight: float,
@@ -259,12 +273,19 @@ class PPO:
         loss = -surrogate - entropy_weight * gaussian_entropy(log_std)
         if addition is not None:
             loss = loss + addition
-        self._descend(loss, self.policy_optimiser, self.policy)
+        self._descend(loss, self.policy_optimiser, self.policy, weight)
         self.policy.bound_std()
         return -surrogate.detach()
 
-    def _descend(self, loss: Tensor, optimiser: torch.optim.Optimizer, module: nn.Module) -> None:
-        descend(loss, optimiser, module, self.config.max_gradient_norm)
+    def _minibatches(
+        self, samples: Sequence[Tensor], orders: Sequence[Tensor]
+    ) -> Iterator[tuple[float, tuple[Tensor, ...]]]:
+        return minibatches(samples, orders, self.config.minibatch, self._processes)
+
+    def _descend(
+        self, loss: Tensor, optimiser: torch.optim.Optimizer, module: nn.Module, weight: float
+    ) -> None:
+        descend(loss, optimiser, module, self.config.max_gradient_norm, self._processes, weight)
 
 
 class _PolicySamples(NamedTuple):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from trirl_robot.rl.policy import GaussianPolicy
+from trirl_robot.rl.processes import ALONE, Processes
 from trirl_robot.sim.interface import Environments
 
 
@@ -56,24 +59,34 @@ class Rollout:
 class RolloutCollector:
     """Steps the environments, keeping the observation between calls."""
 
-    def __init__(self, env: Environments, steps: int) -> None:
+    def __init__(self, env: Environments, steps: int, processes: Processes = ALONE) -> None:
         """Start the environments out of phase.
 
         Args:
-            env: the environments.
+            env: the environments of this process.
             steps: steps T of each rollout.
+            processes: which together have N environments.
         """
         self.env = env
+        self._processes = processes
         self._steps = steps
         self.observation = env.reset()
         env.stagger()
 
     @torch.no_grad()
     def collect(self, policy: GaussianPolicy, generator: torch.Generator) -> Rollout:
-        """Run the policy for T steps."""
-        count, env = self._steps, self.env
+        """Run the policy for T steps; return what the environments of all processes met.
+
+        Args:
+            policy: the policy; it acts on the processor, beside the simulations.
+            generator: noise of the actions, which every process draws for all environments.
+        """
+        count, env, processes = self._steps, self.env, self._processes
+        acting = copy.deepcopy(policy).cpu() if policy.log_std.is_cuda else policy
         n, m = env.contract.observation_size, env.contract.action_size
         shape = (count, env.num_envs)
+        drawn = (processes.size * env.num_envs, m)
+        own = processes.part(drawn[0]).rows
         observation, final = torch.empty(*shape, n), torch.empty(*shape, n)
         action, mean = torch.empty(*shape, m), torch.empty(*shape, m)
         terminated = torch.empty(shape, dtype=torch.bool)
@@ -82,7 +95,8 @@ class RolloutCollector:
         successes = 0
         for t in range(count):
             observation[t] = torch.from_numpy(self.observation)
-            action[t], mean[t] = policy.sample(observation[t], generator)
+            noise = torch.randn(drawn, generator=generator)[own]
+            action[t], mean[t] = acting.sample(observation[t], noise)
             step = env.step(action[t].numpy().astype(np.float64))
             final[t] = torch.from_numpy(step.final_observation)
             terminated[t] = torch.from_numpy(step.terminated)
@@ -90,15 +104,16 @@ class RolloutCollector:
             reward[t] = torch.from_numpy(step.reward)
             successes += int((step.success & step.done).sum())
             self.observation = step.observation
+        everyones = partial(processes.gathered, dim=1)
         return Rollout(
-            observation=observation,
-            final_observation=final,
-            action=action,
-            mean=mean,
+            observation=everyones(observation),
+            final_observation=everyones(final),
+            action=everyones(action),
+            mean=everyones(mean),
             log_std=policy.log_std.detach().clone(),
-            terminated=terminated,
-            truncated=truncated,
-            task_reward=reward,
-            episodes=int((terminated | truncated).sum()),
-            successes=successes,
+            terminated=everyones(terminated),
+            truncated=everyones(truncated),
+            task_reward=everyones(reward),
+            episodes=int(processes.total(int((terminated | truncated).sum()))),
+            successes=int(processes.total(successes)),
         )

@@ -23,6 +23,7 @@ from trirl_robot.errors import ConfigError
 from trirl_robot.irl.transfer import FrozenReward, TransferConfig, TransferLearner
 from trirl_robot.irl.trirl import Trirl, TrirlConfig
 from trirl_robot.rl.policy import GaussianPolicy
+from trirl_robot.rl.processes import ALONE, Processes
 from trirl_robot.sim.interface import Environments
 from trirl_robot.sim.tasks.registry import TaskConfig
 
@@ -44,6 +45,8 @@ class Learner(Protocol):
 
     env: Environments
     """The environments to learn in."""
+    processes: Processes
+    """Which learn together, and the device of this one."""
     iteration: int
     """Iterations that are done."""
 
@@ -114,26 +117,35 @@ def build_learner_of(
     env: Environments,
     seed: int,
     reward: FrozenReward | None = None,
+    processes: Processes = ALONE,
 ) -> Learner:
     """Build the learner of a configuration, untrained.
+
+    Args:
+        config: settings.
+        demonstrations: what to imitate; None for an algorithm without.
+        env: the environments to learn in, those of this process.
+        seed: fixes weights, samples and actions.
+        reward: the frozen reward; None for an algorithm without.
+        processes: which learn together, and the device of this one.
 
     Raises:
         ConfigError: it learns from demonstrations or a frozen reward, and there are none.
     """
     if isinstance(config, TaskRewardConfig):
-        return TaskRewardLearner(config, env, seed)
+        return TaskRewardLearner(config, env, seed, processes=processes)
     if isinstance(config, TransferConfig):
         if reward is None:
             raise ConfigError(
                 "algorithm transfer learns from a frozen reward; run 'trirl transfer reward.onnx'"
             )
-        return TransferLearner(config, reward, env, seed)
+        return TransferLearner(config, reward, env, seed, processes)
     if demonstrations is None:
         raise ConfigError(f"algorithm {config.algorithm} learns from demonstrations; name a file")
     if isinstance(config, BehaviouralCloningConfig):
-        return BehaviouralCloning(config, demonstrations, env, seed)
+        return BehaviouralCloning(config, demonstrations, env, seed, processes)
     if isinstance(config, GailConfig):
-        return Gail(config, demonstrations, env, seed)
+        return Gail(config, demonstrations, env, seed, processes)
     if isinstance(config, AirlConfig):
-        return Airl(config, demonstrations, env, seed)
-    return Trirl(config, demonstrations, env, seed)
+        return Airl(config, demonstrations, env, seed, processes)
+    return Trirl(config, demonstrations, env, seed, processes)

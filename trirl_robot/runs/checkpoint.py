@@ -74,6 +74,9 @@ _DAMAGE = (
 def _to_plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return {_ARRAY: torch.from_numpy(np.ascontiguousarray(value)).clone()}
+    if isinstance(value, torch.Tensor):
+        # whichever device it was learnt on, it can be read on a machine without
+        return value.cpu()
     if isinstance(value, dict):
         return {key: _to_plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

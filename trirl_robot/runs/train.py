@@ -20,6 +20,7 @@ from trirl_robot.irl.imitation import ImitationLearner
 from trirl_robot.irl.transfer import FrozenReward
 from trirl_robot.rl.on_policy import OnPolicyLearner
 from trirl_robot.rl.policy import MeanAction
+from trirl_robot.rl.processes import ALONE, Processes
 from trirl_robot.runs.algorithms import Learner, build_learner_of
 from trirl_robot.runs.checkpoint import fitting, load_checkpoint, save_checkpoint
 from trirl_robot.runs.folder import RunFolder
@@ -37,7 +38,9 @@ Warn = Callable[[str], None]
 _log = logging.getLogger(__name__)
 
 
-def build_learner(config: RunConfig, folder: Path, *, nthread: int = 0) -> Learner:
+def build_learner(
+    config: RunConfig, folder: Path, *, nthread: int = 0, processes: Processes = ALONE
+) -> Learner:
     """Build the learner of a run, untrained.
 
     Args:
@@ -45,26 +48,32 @@ def build_learner(config: RunConfig, folder: Path, *, nthread: int = 0) -> Learn
         folder: the run's folder, from which the demonstrations' path counts; it need not exist.
         nthread: threads to simulate on; 0 for all cores. With more than one, policy and critic
             learn side by side. Results do not depend on it.
+        processes: which train together, and the device of this one.
 
     Raises:
+        ConfigError: the environments cannot be shared out evenly to the processes.
         DatasetError: the demonstrations are missing, damaged or not those of the run.
         ModelFileError: the same of the frozen reward.
         ContractError: they were recorded under another contract than the task's.
     """
     # a run must not hang on how many cores the machine has: sums in another order differ
     torch.set_num_threads(1)
+    place = processes.place(config.algorithm.num_envs)
     env = build_env(
         config.task,
-        config.algorithm.num_envs,
+        place.total // processes.size,
         randomisation=config.randomisation,
         seed=config.seed,
-        nthread=nthread,
+        nthread=nthread or processes.threads,
+        place=place,
     )
     demonstrations = _demonstrations(config, folder, env)
     reward = _reward(config, folder, env)
-    learner = build_learner_of(config.algorithm, demonstrations, env, config.seed, reward)
+    learner = build_learner_of(
+        config.algorithm, demonstrations, env, config.seed, reward, processes
+    )
     if isinstance(learner, OnPolicyLearner):
-        learner.ppo.side_by_side = nthread != 1
+        learner.ppo.side_by_side = nthread != 1 and processes.size == 1
     return learner
 
 
@@ -106,7 +115,7 @@ def train(
     """Train from the last checkpoint, or from the beginning where there is none.
 
     Metrics go to `metrics.jsonl` and TensorBoard, what they show to go wrong to `warnings.txt`;
-    checkpoints replace each other atomically.
+    checkpoints replace each other atomically. Of several processes, the first one writes.
 
     Args:
         folder: the run's folder.
@@ -118,8 +127,26 @@ def train(
     Raises:
         RunError: another process trains in the folder, or its checkpoint does not fit.
     """
+    if not learner.processes.is_first:
+        _follow(folder, config, learner)
+        return
     with folder.locked():
         _train(folder, config, learner, on_progress, on_warning)
+
+
+def _follow(folder: RunFolder, config: RunConfig, learner: Learner) -> None:
+    """Do what `_train` does together with the first process, and write nothing."""
+    elapsed = _Elapsed(_restore(folder, learner), learner.processes)
+    while learner.iteration < config.algorithm.iterations:
+        learner.step()
+        elapsed.metrics()
+        if _is_due(config.checkpoint_every, config, learner):
+            learner.state_dict()
+
+
+def _is_due(every: int, config: RunConfig, learner: Learner) -> bool:
+    """Return whether something is done now that is done every so many iterations, and last."""
+    return learner.iteration == config.algorithm.iterations or learner.iteration % every == 0
 
 
 def _train(
@@ -129,7 +156,7 @@ def _train(
     on_progress: Progress | None,
     on_warning: Warn,
 ) -> None:
-    elapsed = _Elapsed(_restore(folder, learner))
+    elapsed = _Elapsed(_restore(folder, learner), learner.processes)
     warnings = WarningLog(folder, config.algorithm)
     archive = DiscriminatorArchive(folder.discriminators)
     archive.rewind(learner.archived if isinstance(learner, ImitationLearner) else 0)
@@ -139,8 +166,7 @@ def _train(
     try:
         while learner.iteration < iterations:
             metrics = learner.step()
-            last = learner.iteration == iterations
-            if last or learner.iteration % config.evaluation_every == 0:
+            if _is_due(config.evaluation_every, config, learner):
                 metrics |= _reported(evaluate_learner(learner, evaluation_env, config))
             metrics |= elapsed.metrics()
             folder.append_metrics(metrics)
@@ -151,7 +177,7 @@ def _train(
             for line in warnings.look(metrics):
                 writer.add_text("warnings", line, learner.iteration)
                 on_warning(line)
-            if last or learner.iteration % config.checkpoint_every == 0:
+            if _is_due(config.checkpoint_every, config, learner):
                 # a checkpoint counts on what came before it
                 archive.flush()
                 save_checkpoint(folder.checkpoint, learner.state_dict())
@@ -182,33 +208,40 @@ def _reported(result: EvaluationResult) -> dict[str, float]:
 class _Elapsed:
     """Time of a run, over all the processes that have gone on with it."""
 
-    def __init__(self, before: dict[str, float]) -> None:
+    def __init__(self, before: dict[str, float], processes: Processes) -> None:
         """Begin from the metrics of the last iteration before this process, if there is one."""
+        self._processes = processes
         self._wall = before.get("time_s", 0.0) - time.perf_counter()
-        self._cpu = before.get("time_cpu_s", 0.0) - time.process_time()
+        # what all have used before is counted once
+        self._cpu = before.get("time_cpu_s", 0.0) * processes.is_first - time.process_time()
 
     def metrics(self) -> dict[str, float]:
-        """Return the seconds on the wall's clock and those of all threads on a processor."""
+        """Return the seconds on the wall's clock and those of all threads on a processor.
+
+        All processes have to ask for it together.
+        """
         return {
             "time_s": self._wall + time.perf_counter(),
-            "time_cpu_s": self._cpu + time.process_time(),
+            "time_cpu_s": self._processes.total(self._cpu + time.process_time()),
         }
 
 
 def _restore(folder: RunFolder, learner: Learner) -> dict[str, float]:
     """Load the last checkpoint or begin; return the metrics of the iteration before."""
+    writes = learner.processes.is_first
     if folder.checkpoint.is_file():
         state = load_checkpoint(folder.checkpoint)
         with fitting(folder.checkpoint):
             learner.load_state_dict(state)
-        folder.rewind_metrics(learner.iteration)
-        rows = folder.read_metrics()
-        return rows[-1] if rows else {}
-    folder.rewind_metrics(0)
-    if isinstance(learner, ImitationLearner) and learner.config.start == "clone":
+    elif isinstance(learner, ImitationLearner) and learner.config.start == "clone":
         learner.clone()
-        save_checkpoint(folder.cloned, learner.averaged.state_dict())
-    return {}
+        if writes:
+            save_checkpoint(folder.cloned, learner.averaged.state_dict())
+    if not writes:
+        return {}
+    folder.rewind_metrics(learner.iteration)
+    rows = folder.read_metrics()
+    return rows[-1] if rows else {}
 
 
 def _evaluation_env(config: RunConfig) -> Environments:

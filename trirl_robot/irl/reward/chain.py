@@ -126,5 +126,5 @@ class RewardChain(Reward):
         # the chain in the file may be of another length than this one
         saved = state_dict.get(f"{prefix}weights")
         if saved is not None:
-            self.weights = torch.empty_like(saved)
+            self.weights = self.weights.new_empty(saved.shape)
         super()._load_from_state_dict(state_dict, prefix, *args)

@@ -76,8 +76,9 @@ class DistilledReward(Reward):
         self.network = mlp([features.size, *config.hidden, 1], generator, output_gain=0.0)
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("absorbing_reward", torch.zeros(()))
-        self._followed = Replay(config.replay_size, features.size + 1)
-        self._demonstrated = torch.zeros(0)
+        device = features.absorbing.device
+        self._followed = Replay(config.replay_size, features.size + 1, device)
+        self._demonstrated = torch.zeros(0, device=device)
         self._fit_error = 0.0
         self._optimiser = torch.optim.Adam(
             self.network.parameters(), lr=config.learning_rate, eps=1e-5, fused=True
@@ -101,7 +102,7 @@ class DistilledReward(Reward):
             self.absorbing_reward.lerp_(discriminator(absorbing)[0], step_size)
             self._rescale(float(target.std().clamp_min(1e-6)))
         for _ in range(self.config.epochs):
-            order = torch.randperm(len(points), generator=seen.generator)
+            order = torch.randperm(len(points), generator=seen.generator).to(points.device)
             for chosen in torch.split(order, self.config.minibatch):
                 fitted: Tensor = self.network(points[chosen]).squeeze(-1)
                 loss = (fitted - target[chosen] / self.scale).square().mean()
@@ -126,7 +127,7 @@ class DistilledReward(Reward):
         followed[:, -1] = followed[:, -1].lerp(discriminator(followed[:, :-1]), step_size)
         alive = seen.batch.features[:, -1] < 0.5
         new = torch.cat([seen.batch.features, seen.batch.corrected(step_size)[:, None]], 1)[alive]
-        chosen = torch.randint(count, (len(new),), generator=generator)
+        chosen = torch.randint(count, (len(new),), generator=generator).to(new.device)
         parts = [
             new,
             torch.cat([demonstrations.features, self._demonstrated[:, None]], 1)[chosen],
@@ -165,5 +166,5 @@ class DistilledReward(Reward):
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Restore what is saved beside the tensors."""
         self._followed.load_state_dict(state["followed"])
-        self._demonstrated = state["demonstrated"]
+        self._demonstrated = state["demonstrated"].to(self._demonstrated.device)
         self._fit_error = float(state["fit_error"])

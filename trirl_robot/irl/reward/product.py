@@ -125,5 +125,5 @@ class DiscriminatorProduct(nn.Module):
         for name in TENSORS:
             saved, own = state_dict.get(prefix + name), getattr(self, name)
             if saved is not None and saved.shape[1:] == own.shape[1:]:
-                setattr(self, name, torch.empty_like(saved))
+                setattr(self, name, own.new_empty(saved.shape))
         super()._load_from_state_dict(state_dict, prefix, *args)
