@@ -258,9 +258,9 @@ class ArmSimulation:
     def set_state(self, state: dict[str, Any]) -> None:
         """Restore what `get_state` returned, in this process or another."""
         self.readings[:] = state["readings"]
-        self.randomiser.set_state(state["randomiser"], self.readings)
+        self.randomiser.set_state(state["randomiser"])
         self.simulation.set_state(state["simulation"])
-        self._sensors.set_state(state["sensors"], self.readings)
+        self._sensors.set_state(state["sensors"])
         self._measured = state["measured"].copy()
         self._locate(EVERYTHING)
 

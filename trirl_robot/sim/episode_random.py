@@ -34,15 +34,13 @@ class Stream(IntEnum):
     TASK = 1
     """Start pose, target, objects."""
     SENSORS = 2
-    """Measurement noise, in blocks of steps."""
+    """Measurement noise, and measurements that are lost, by step."""
     INTERVAL = 3
     """Dynamics drawn again within the episode, in blocks by event."""
     ONCE = 4
     """Dynamics that a simulation keeps over all its episodes."""
     JITTER = 5
-    """Latency of each command, in blocks of steps."""
-    DROPOUT = 6
-    """Measurements that are lost, in blocks of steps."""
+    """Latency of each command, by step."""
 
 
 class Purpose(IntEnum):
@@ -180,6 +178,19 @@ class EpisodeRandom:
             for row, env, part in zip(draws, ids.tolist(), blocks, strict=True):
                 self.generator(env, stream, part).random(out=row)
         return draws
+
+    def keys(self, ids: Ids, stream: Stream, count: int) -> NDArray[np.uint64]:
+        """Return whole numbers of 64 random bits, (count, len(ids)), the first of a stream.
+
+        Args:
+            ids: environments, whose present episodes are meant.
+            stream: what the numbers are for.
+            count: how many each gets.
+        """
+        keys = np.empty((count, len(ids)), dtype=np.uint64)
+        for column, env in enumerate(ids.tolist()):
+            keys[:, column] = self.generator(env, stream).bit_generator.random_raw(count)
+        return keys
 
     def get_state(self) -> dict[str, Any]:
         """Return everything that `set_state` needs."""

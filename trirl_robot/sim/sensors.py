@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from trirl_robot.sim.compiled import compiled
 from trirl_robot.sim.episode_random import EpisodeRandom, Stream
-from trirl_robot.sim.noise import BLOCK, Draws, NoiseTable, due
+from trirl_robot.sim.noise import StepDraws
 from trirl_robot.sim.randomisation.randomiser import Randomiser
 from trirl_robot.sim.simulation import MAXIMUM_LATENCY_S
 
@@ -19,6 +19,9 @@ Rows = Ids | slice
 Steps = NDArray[np.int64]
 
 EVERYTHING = slice(None)
+
+ERRORS = ("sensor_latency_s", "sensor_bias", "sensor_noise", "sensor_quantum", "sensor_dropout")
+"""Kinds of error, in the order in which they act."""
 
 
 class Sensors:
@@ -43,26 +46,12 @@ class Sensors:
             period_s: time between two readings [s].
         """
         num_envs, _ = shape
-        self._bias = _Drawn(randomiser, "sensor_bias", num_envs)
-        self._deviation = _Drawn(randomiser, "sensor_noise", num_envs)
-        self._quantum = _Drawn(randomiser, "sensor_quantum", num_envs)
-        self._dropout = _Drawn(randomiser, "sensor_dropout", num_envs)
-        self._latency_s = _Drawn(randomiser, "sensor_latency_s", num_envs)
-        self._errors = (
-            self._bias,
-            self._deviation,
-            self._quantum,
-            self._dropout,
-            self._latency_s,
-        )
-        self._noise = NoiseTable(random, Stream.SENSORS, num_envs, self._deviation.width)
-        self._chance = NoiseTable(
-            random, Stream.DROPOUT, num_envs, self._dropout.width, uniform=True
-        )
-        self._last = np.zeros((num_envs, self._dropout.width))
-        self._period_s = period_s
+        self._errors = _Errors(randomiser, num_envs, period_s)
+        late, _, noisy, _, lost = self._errors.widths
+        self._draws = StepDraws(random, Stream.SENSORS, num_envs, normal=noisy, uniform=lost)
+        self._last = np.zeros((num_envs, lost))
         depth = int(np.ceil(MAXIMUM_LATENCY_S / period_s)) + 2
-        self._past = np.zeros((depth, num_envs, self._latency_s.width))
+        self._past = np.zeros((depth, num_envs, late))
         self._head = 0
 
     def start(self, ids: Ids, true: Array, steps: Steps) -> Array:
@@ -73,13 +62,14 @@ class Sensors:
             true: true values of those, shape (n, S).
             steps: steps since each episode's start, of all environments, (N,).
         """
-        for error in self._errors:
-            error.update(ids)
-        self._past[:, ids] = true[:, self._latency_s.columns]
-        self._draw(ids, steps)
+        errors = self._errors
+        errors.update(ids)
+        self._past[:, ids] = true[:, errors.columns_of("sensor_latency_s")]
+        self._draws.begin(ids)
+        normal, _ = self._draws.draw_for(ids, steps)
         measured = true.copy()
-        self._disturb(measured, ids, steps)
-        self._last[ids] = measured[:, self._dropout.columns]
+        _start(measured, ids, errors.columns, errors.parts, errors.values, normal)
+        self._last[ids] = measured[:, errors.columns_of("sensor_dropout")]
         return measured
 
     def read(self, true: Array, steps: Steps) -> Array:
@@ -89,142 +79,125 @@ class Sensors:
             true: true values, shape (N, S).
             steps: steps since each episode's start, (N,).
         """
-        for error in self._errors:
-            if error.changes:
-                error.update(EVERYTHING)
-        self._draw(due(steps), steps)
+        errors = self._errors
+        if errors.change:
+            errors.update(EVERYTHING)
         self._head = (self._head + 1) % len(self._past)
         measured = np.empty(true.shape)
-        late, lost = self._latency_s, self._dropout
-        age = (late.columns, late.values, self._period_s)
-        _delay(true, measured, self._past, self._head, *age)
-        self._disturb(measured, np.arange(len(true)), steps)
-        _lose(measured, self._last, lost.columns, lost.values, self._chance.draws, steps)
+        drawn = (errors.columns, errors.parts, errors.values, *self._draws.draw(steps))
+        _read(true, measured, self._past, self._head, *drawn, self._last)
         return measured
 
     def get_state(self) -> dict[str, Any]:
-        """Return everything that `set_state` needs beside the steps."""
+        """Return everything that `set_state` needs beside the random numbers."""
         return {"last": self._last.copy(), "past": self._past.copy(), "head": self._head}
 
-    def set_state(self, state: dict[str, Any], steps: Steps) -> None:
-        """Restore what `get_state` returned; the randomiser is restored before."""
-        for error in self._errors:
-            error.update(EVERYTHING)
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Restore what `get_state` returned; randomiser and random numbers are restored before."""
+        self._errors.update(EVERYTHING)
         self._last[:], self._past[:] = state["last"], state["past"]
         self._head = int(state["head"])
-        self._draw(np.arange(len(steps)), steps)
-
-    def _draw(self, ids: Ids, steps: Steps) -> None:
-        for table in (self._noise, self._chance):
-            table.refill(ids, steps)
-
-    def _disturb(self, values: Array, ids: Ids, steps: Steps) -> None:
-        """Add the errors of `ids` to their `values` (n, S), in place."""
-        bias, deviation, quantum = self._bias, self._deviation, self._quantum
-        _disturb(
-            values,
-            ids,
-            steps,
-            bias.columns,
-            bias.values,
-            deviation.columns,
-            deviation.values,
-            self._noise.draws,
-            quantum.columns,
-            quantum.values,
-        )
+        self._draws.begin(np.arange(len(self._last)))
 
 
-class _Drawn:
-    """What is drawn of one kind of error, for the signals that some term gives it."""
+class _Errors:
+    """What is drawn of each kind of error, for the signals that some term gives it, side by side.
 
-    def __init__(self, randomiser: Randomiser, name: str, num_envs: int) -> None:
-        self._source = randomiser.own(name)
-        self.columns = randomiser.written_columns(name)
-        """The signals."""
-        self.width = len(self.columns)
-        self.changes = randomiser.changes(name)
-        """Whether it may be drawn again within an episode."""
-        self.values = np.zeros((num_envs, self.width))
-        """The values that act, (N, width)."""
+    In all, W signals have an error; one that has several counts as often.
+    """
+
+    def __init__(self, randomiser: Randomiser, num_envs: int, period_s: float) -> None:
+        self._sources = [randomiser.own(name) for name in ERRORS]
+        columns = [randomiser.written_columns(name) for name in ERRORS]
+        self.columns = np.concatenate(columns)
+        """The signals, (W,)."""
+        self.widths = tuple(len(part) for part in columns)
+        """How many signals have each kind of error."""
+        self.parts = np.cumsum([0, *self.widths])
+        """Where each kind of error begins among all, and the end, (kinds + 1,)."""
+        self.change = any(randomiser.changes(name) for name in ERRORS)
+        """Whether any may be drawn again within an episode."""
+        self.values = np.zeros((num_envs, len(self.columns)))
+        """The values that act, (N, W); those of latency in periods."""
+        self._units = (period_s, 1.0, 1.0, 1.0, 1.0)
+
+    def columns_of(self, name: str) -> Ids:
+        """Return the signals that have one kind of error, in order."""
+        kind = ERRORS.index(name)
+        return self.columns[self.parts[kind] : self.parts[kind + 1]]
 
     def update(self, rows: Rows) -> None:
         """Take what has been drawn for some simulations."""
-        if self._source is not None and self.width:
-            self.values[rows] = self._source[rows][:, self.columns]
+        for kind, source in enumerate(self._sources):
+            part = slice(self.parts[kind], self.parts[kind + 1])
+            if source is not None and self.widths[kind]:
+                self.values[rows, part] = source[rows][:, self.columns[part]] / self._units[kind]
 
 
 @compiled
-def _delay(
+def _read(
     true: Array,
-    late: Array,
+    measured: Array,
     past: Array,
     head: int,
     columns: Ids,
-    latency_s: Array,
-    period_s: float,
+    parts: Ids,
+    values: Array,
+    normal: Array,
+    chance: Array,
+    last: Array,
 ) -> None:
-    """Write values of `latency_s` ago into `late` (N, S), between two readings by interpolation.
+    """Write what sensors report of `true` (N, S) into `measured` (N, S).
 
-    `past` is (readings, N, columns), with the present one at `head`.
+    `past` is (readings, N, late signals), with the present one at `head`, `last` (N, signals that
+    may be lost); `normal` and `chance` are the step's draws, (signals, N) each. The rest is named
+    as in `_Errors`.
     """
-    depth = past.shape[0]
     for i in range(true.shape[0]):
-        late[i] = true[i]
-        for j, column in enumerate(columns):
-            past[head, i, j] = true[i, column]
-            age = latency_s[i, j] / period_s
-            whole = int(age)
-            recent = past[(head - whole) % depth, i, j]
-            older = past[(head - whole - 1) % depth, i, j]
-            late[i, column] = recent + (age - whole) * (older - recent)
+        measured[i] = true[i]
+        for j in range(parts[0], parts[1]):
+            measured[i, columns[j]] = _late(past, head, i, j, values[i, j], true[i, columns[j]])
+        _disturb(measured, i, columns, parts, values[i], normal[:, i])
+        for j in range(parts[4], parts[5]):
+            place = j - parts[4]
+            if chance[place, i] < values[i, j]:
+                measured[i, columns[j]] = last[i, place]
+            else:
+                last[i, place] = measured[i, columns[j]]
+
+
+@compiled
+def _start(
+    measured: Array, ids: Ids, columns: Ids, parts: Ids, values: Array, normal: Array
+) -> None:
+    """Add the errors of simulations `ids` to `measured` (n, S); `normal` is (signals, n)."""
+    for row, i in enumerate(ids):
+        _disturb(measured, row, columns, parts, values[i], normal[:, row])
+
+
+@compiled
+def _late(past: Array, head: int, i: int, j: int, age: float, present: float) -> float:
+    """Keep the present value; return that of `age` readings ago, between two by interpolation."""
+    past[head, i, j] = present
+    whole = int(age)
+    # a remainder takes ten times as long as a comparison
+    recent = head - whole if head >= whole else head - whole + past.shape[0]
+    older = recent - 1 if recent >= 1 else past.shape[0] - 1
+    value = past[recent, i, j]
+    return float(value + (age - whole) * (past[older, i, j] - value))
 
 
 @compiled
 def _disturb(
-    values: Array,
-    ids: Ids,
-    steps: Steps,
-    biased: Ids,
-    bias: Array,
-    noisy: Ids,
-    deviation: Array,
-    noise: Draws,
-    rounded: Ids,
-    quantum: Array,
+    measured: Array, row: int, columns: Ids, parts: Ids, values: Array, normal: Array
 ) -> None:
-    """Add the errors of simulations `ids` to their `values` (n, S), in place.
-
-    `biased`, `noisy` and `rounded` are columns of `values`, to which bias, deviation and quantum
-    belong, (N, columns) each; `noise` are standard normal draws, (N, BLOCK, columns).
-    """
-    for row, i in enumerate(ids):
-        for j, column in enumerate(biased):
-            values[row, column] += bias[i, j]
-        place = steps[i] % BLOCK
-        for j, column in enumerate(noisy):
-            values[row, column] += deviation[i, j] * noise[i, place, j]
-        for j, column in enumerate(rounded):
-            # a quantum of 0 is no rounding at all
-            if quantum[i, j] > 0.0:
-                inverse = 1.0 / quantum[i, j]
-                values[row, column] = np.rint(values[row, column] * inverse) * quantum[i, j]
-
-
-@compiled
-def _lose(
-    values: Array,
-    last: Array,
-    columns: Ids,
-    dropout: Array,
-    chance: Draws,
-    steps: Steps,
-) -> None:
-    """Put the reading before in the place of what is lost of `values` (N, S)."""
-    for i in range(values.shape[0]):
-        place = steps[i] % BLOCK
-        for j, column in enumerate(columns):
-            if chance[i, place, j] < dropout[i, j]:
-                values[i, column] = last[i, j]
-            else:
-                last[i, j] = values[i, column]
+    """Add bias and noise to a row of `measured`, and round it; `values` are its errors, (W,)."""
+    for j in range(parts[1], parts[2]):
+        measured[row, columns[j]] += values[j]
+    for j in range(parts[2], parts[3]):
+        measured[row, columns[j]] += values[j] * normal[j - parts[2]]
+    for j in range(parts[3], parts[4]):
+        # a quantum of 0 is no rounding at all
+        if values[j] > 0.0:
+            inverse = 1.0 / values[j]
+            measured[row, columns[j]] = np.rint(measured[row, columns[j]] * inverse) * values[j]

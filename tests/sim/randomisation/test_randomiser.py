@@ -295,7 +295,7 @@ def test_a_restored_randomiser_goes_on_bit_for_bit():
     first.step(70, ctrl=0.1)
     second.steps[:] = first.steps
     second.random.set_state(first.random.get_state())
-    second.randomiser.set_state(first.randomiser.get_state(), first.steps)
+    second.randomiser.set_state(first.randomiser.get_state())
     second.simulation.set_state(first.simulation.get_state())
     for _ in range(100):
         first.step(ctrl=0.2)

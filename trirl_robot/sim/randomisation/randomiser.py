@@ -82,6 +82,8 @@ class Randomiser:
                 uniform = self._random.uniform(ids, stream, sampler.draws)
                 self._values[ids[:, None], sampler.columns] = sampler(uniform)
         self._events.start(ids)
+        if self._jitter is not None:
+            self._jitter.begin(ids)
         self._write(self._plan, ids)
 
     def perturb_initial_state(self, ids: Ids) -> None:
@@ -146,13 +148,14 @@ class Randomiser:
         """Return a copy of everything that has been drawn."""
         return {"values": self._values.copy(), "events": self._events.get_state()}
 
-    def set_state(self, state: dict[str, Any], steps: Steps) -> None:
-        """Restore what `get_state` returned, `steps` into each episode."""
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Restore what `get_state` returned; the random numbers are restored before."""
+        everyone = np.arange(len(self._values))
         self._values[:] = state["values"]
         self._events.set_state(state["events"])
-        self._write(self._plan, np.arange(len(self._values)))
         if self._jitter is not None:
-            self._jitter.restore(steps)
+            self._jitter.begin(everyone)
+        self._write(self._plan, everyone)
 
     def _write(self, plan: Plan, ids: Ids) -> None:
         plan.write(self._values[ids], ids)

@@ -161,9 +161,9 @@ class BenchmarkTask(Task):
     def set_state(self, state: dict[str, Any]) -> None:
         """Restore what `get_state` returned."""
         self._readings[:] = state["readings"]
-        self.randomiser.set_state(state["randomiser"], self._readings)
+        self.randomiser.set_state(state["randomiser"])
         self.simulation.set_state(state["simulation"])
-        self._sensors.set_state(state["sensors"], self._readings)
+        self._sensors.set_state(state["sensors"])
         self._measured = state["measured"].copy()
 
     def _spec(self) -> mujoco.MjSpec:
