@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trirl_robot.errors import ConfigError
-from trirl_robot.sim.episode_random import EpisodeKey, EpisodeRandom, Stream
+from trirl_robot.sim.episode_random import EpisodeKey, EpisodeRandom, Purpose, Stream
 
 seeds = st.integers(0, 2**63 - 1)
 
@@ -55,6 +55,24 @@ def test_blocks_may_differ_between_environments():
     for row, env, block in zip(drawn, ids, (7, 9), strict=True):
         expected = random.generator(env, Stream.INTERVAL, block).random(3)
         np.testing.assert_array_equal(row, expected)
+
+
+@given(
+    seed=seeds,
+    stream=st.sampled_from(Stream),
+    count=st.integers(1, 11),
+    block=st.integers(0, 2**62),
+)
+def test_draws_are_those_of_numpys_generator(seed, stream, count, block):
+    random, ids = EpisodeRandom(seed, 5, Purpose.RECORDING), np.array([4, 1])
+    random.begin(np.arange(3))
+    drawn, keys = random.uniform(ids, stream, count, block), random.keys(ids, stream, count)
+    for row, env in enumerate(ids):
+        np.testing.assert_array_equal(
+            drawn[row], random.generator(env, stream, block).random(count)
+        )
+        expected = random.generator(env, stream).bit_generator.random_raw(count)
+        np.testing.assert_array_equal(keys[:, row], expected)
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63, 2**64 + 1])

@@ -97,6 +97,7 @@ class ArmSimulation:
         self._home_state = home_state(robot, self.model, PREFIX)
         self.joint_names = self._wiring.joint_names
         self._qpos_index, self._dof_index = self._wiring.qpos_index, self._wiring.dof_index
+        self._chain_index = self._qpos_index[: len(robot.joints)]
         self._objects = objects
         names = [
             f"{signal}.{joint}"
@@ -243,7 +244,7 @@ class ArmSimulation:
         """Read all sensors, once a control step."""
         self.readings += 1
         self._measured = self._sensors.read(self._signals(self._everyone), self.readings)
-        self._locate(EVERYTHING)
+        self._locate(self._everyone)
 
     def get_state(self) -> dict[str, Any]:
         """Return everything that `set_state` needs to go on identically."""
@@ -262,7 +263,7 @@ class ArmSimulation:
         self.simulation.set_state(state["simulation"])
         self._sensors.set_state(state["sensors"])
         self._measured = state["measured"].copy()
-        self._locate(EVERYTHING)
+        self._locate(self._everyone)
 
     def _signals(self, ids: Ids) -> Array:
         """Return true values of everything that is measured, (n, signals)."""
@@ -274,13 +275,15 @@ class ArmSimulation:
             signals[:, 2 * len(self.joint_names) :] = self._objects.read(simulation, ids)
         return signals
 
-    def _locate(self, rows: Rows) -> None:
-        """Compute where the end effectors are, in truth and as measured."""
-        count = len(self.robot.joints)
-        true = self.simulation.qpos[rows][:, self._qpos_index[:count]]
-        measured = self._measured[rows, :count]
-        both = self._kinematics.end_effector_position(np.stack([true, measured]))
-        self._end_effector[:, rows] = both
+    def _locate(self, ids: Ids) -> None:
+        """Compute where the end effectors of `ids` are, in truth and as measured."""
+        poses = np.empty((2, len(ids), len(self._chain_index)))
+        _collect_poses(self.simulation.qpos, self._chain_index, self._measured, ids, poses)
+        places = self._kinematics.end_effector_position(poses)
+        if ids is self._everyone:
+            self._end_effector = places
+        else:
+            self._end_effector[:, ids] = places
 
 
 @compiled
@@ -299,3 +302,12 @@ def _read_joints(
         for j in range(joints):
             signals[row, j] = qpos[i, qpos_index[j]] + encoder_bias[i, j]
             signals[row, joints + j] = qvel[i, dof_index[j]]
+
+
+@compiled
+def _collect_poses(qpos: Array, qpos_index: Ids, measured: Array, ids: Ids, poses: Array) -> None:
+    """Write positions of the arm's joints, true and measured, into `poses` (2, n, joints)."""
+    for row, i in enumerate(ids):
+        for j in range(qpos_index.shape[0]):
+            poses[0, row, j] = qpos[i, qpos_index[j]]
+            poses[1, row, j] = measured[i, j]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import mujoco
 import numpy as np
@@ -58,6 +56,8 @@ class Simulation:
         self._history_places = np.array([p for row in places.values() for p in row], dtype=np.intp)
         self._history_actuators = np.repeat(list(places), [len(row) for row in places.values()])
         self._reported: set[int] = set()
+        self._quiet = mujoco.MjLogConfig.get()
+        self._quiet.logto_console = self._quiet.logto_file = False
         self.batch.reset(stage=NO_STAGE)
         self._initial = np.array(self.batch.state[0])
 
@@ -86,11 +86,15 @@ class Simulation:
             Which simulations diverged, shape (N,); their state is not to be used.
         """
         failed = np.zeros(self.num_envs, dtype=np.bool_)
-        with _quiet_engine():
-            try:
-                self.batch.step(nstep=physics_steps, stage=stage)
-            except SimulationError as error:
-                failed[error.ids] = True
+        before = mujoco.MjLogConfig.get()
+        # the engine's own notes stay off console and disk: what it counts is reported here
+        self._quiet.set()
+        try:
+            self.batch.step(nstep=physics_steps, stage=stage)
+        except SimulationError as error:
+            failed[error.ids] = True
+        finally:
+            before.set()
         # MuJoCo resets a diverged simulation by itself and only counts a warning
         # of [last info, count] of each kind both are zero until there is a first one
         if np.count_nonzero(self.batch.warning):
@@ -124,20 +128,6 @@ class Simulation:
         """Restore what `get_state` returned, in this process or another."""
         self.batch.state[:] = state
         self.batch.warning[:] = 0
-
-
-@contextmanager
-def _quiet_engine() -> Iterator[None]:
-    """Keep the engine's own notes off console and disk: what it counts is reported here."""
-    config = mujoco.MjLogConfig.get()
-    before = config.logto_console, config.logto_file
-    config.logto_console = config.logto_file = False
-    config.set()
-    try:
-        yield
-    finally:
-        config.logto_console, config.logto_file = before
-        config.set()
 
 
 def _history_layout(model: mujoco.MjModel) -> tuple[Array, dict[int, Ids]]:
