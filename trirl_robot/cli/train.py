@@ -16,12 +16,22 @@ from rich.text import Text
 from trirl_robot.cli.progress import progress_bar
 from trirl_robot.demos.dataset import load_demonstrations
 from trirl_robot.errors import ConfigError
+from trirl_robot.rl.processes import ALONE, DeviceKind, Processes, joined
 from trirl_robot.runs.algorithms import Learner, load_algorithm
 from trirl_robot.runs.folder import RunFolder
 from trirl_robot.runs.settings import RunConfig
 from trirl_robot.runs.train import build_learner, train
 from trirl_robot.sim.randomisation.config import load_randomisation
 from trirl_robot.sim.tasks.registry import load_task
+
+device_option = click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    show_default=True,
+    help="Where networks learn; simulations run on the processor.",
+)
+"""What `trirl train` and `trirl transfer` are told alike."""
 
 
 @click.command(name="train")
@@ -43,6 +53,7 @@ from trirl_robot.sim.tasks.registry import load_task
     metavar="KEY=VALUE",
     help="Override a setting of the algorithm, such as ppo.gamma=0.98.",
 )
+@device_option
 @click.pass_context
 def command(
     context: click.Context,
@@ -56,12 +67,16 @@ def command(
     keep_every: int,
     seed: int,
     overrides: tuple[str, ...],
+    device: DeviceKind,
 ) -> None:
     """Learn a reward and a policy from DEMONSTRATIONS, with TRIRL or a baseline.
 
     The run folder holds the resolved configuration, versions, metrics (metrics.jsonl and
     TensorBoard), warnings of what they show to go wrong (warnings.txt), the cloned policy and the
     last checkpoint. A run that was killed goes on with --resume, to the same result.
+
+    Under torchrun, several processes share the simulations and the gradients of one training, whose
+    result is that of one process but for rounding; the first of them writes the run folder.
 
     \b
     Examples:
@@ -70,13 +85,16 @@ def command(
       trirl train demos.hdf5 --algorithm gail --episodes 1 --output runs/gail
       trirl train --algorithm ppo --task half-cheetah --randomisation none --output runs/expert
       trirl train --resume runs/reach
+      trirl train demos.hdf5 --output runs/wide --set policy_hidden=[1024,1024] --device cuda
+      torchrun --nproc-per-node 2 -m trirl_robot train demos.hdf5 --output runs/two
       tensorboard --logdir runs
     """
-    if resume is not None:
-        _require_nothing_beside_resume(context)
-        folder, config = RunFolder.open(resume)
-        run(folder, config, build_learner(config, resume), Console())
-    else:
+    with joined(device) as processes, processes.speaking_once():
+        if resume is not None:
+            _require_nothing_beside_resume(context)
+            folder, config = RunFolder.open(resume)
+            run(folder, config, build_learner(config, resume, processes=processes), Console())
+            return
         if output is None:
             raise ConfigError("expected DEMONSTRATIONS and --output, or --resume RUN")
         config = resolve(
@@ -90,7 +108,7 @@ def command(
             seed=seed,
             overrides=overrides,
         )
-        begin(config, output, Console())
+        begin(config, output, Console(), processes)
 
 
 def _require_nothing_beside_resume(context: click.Context) -> None:
@@ -102,7 +120,7 @@ def _require_nothing_beside_resume(context: click.Context) -> None:
     given = [
         max(parameter.opts, key=len) if isinstance(parameter, click.Option) else "DEMONSTRATIONS"
         for parameter in context.command.params
-        if parameter.name not in (None, "resume")
+        if parameter.name not in (None, "resume", "device")
         and context.get_parameter_source(parameter.name) is not ParameterSource.DEFAULT
     ]
     if given:
@@ -146,14 +164,18 @@ def resolve(
     )
 
 
-def begin(config: RunConfig, output: Path, console: Console) -> None:
+def begin(config: RunConfig, output: Path, console: Console, processes: Processes = ALONE) -> None:
     """Train a new run in `output`; everything is checked before anything is written."""
-    learner = build_learner(config, output)
-    run(RunFolder.create(output, config), config, learner, console)
+    learner = build_learner(config, output, processes=processes)
+    folder = RunFolder.create(output, config) if processes.is_first else RunFolder(output)
+    run(folder, config, learner, console)
 
 
 def run(folder: RunFolder, config: RunConfig, learner: Learner, console: Console) -> None:
-    """Train with a progress bar and a closing table."""
+    """Train with a progress bar and a closing table, which the first of several processes shows."""
+    if not learner.processes.is_first:
+        train(folder, config, learner)
+        return
     latest: dict[str, float] = {}
     done, evaluated = 0.0, "first evaluation pending"
     with progress_bar("iterations") as progress:

@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from trirl_robot.cli.train import begin
+from trirl_robot.cli.train import begin, device_option
 from trirl_robot.errors import ConfigError
 from trirl_robot.irl.transfer import FrozenReward, TransferConfig
+from trirl_robot.rl.processes import DeviceKind, joined
 from trirl_robot.runs.algorithms import load_algorithm
 from trirl_robot.runs.settings import RunConfig
 from trirl_robot.sim.randomisation.config import load_randomisation
@@ -31,6 +32,7 @@ from trirl_robot.sim.tasks.registry import load_task
     metavar="KEY=VALUE",
     help="Override a setting of the algorithm, such as total_steps=600000.",
 )
+@device_option
 def command(
     reward: Path,
     task: str,
@@ -39,6 +41,7 @@ def command(
     algorithm: str,
     seed: int,
     overrides: tuple[str, ...],
+    device: DeviceKind,
 ) -> None:
     """Train a policy from scratch, by PPO, on REWARD alone, a file of 'trirl export'.
 
@@ -53,16 +56,17 @@ def command(
       trirl transfer models/reward.onnx --task half-cheetah --randomisation none --output runs/again
       trirl transfer models/reward.onnx --task half-cheetah --randomisation mars --output runs/mars
     """
-    config = resolve(
-        reward,
-        output,
-        task=task,
-        randomisation=randomisation,
-        algorithm=algorithm,
-        seed=seed,
-        overrides=overrides,
-    )
-    begin(config, output, Console())
+    with joined(device) as processes, processes.speaking_once():
+        config = resolve(
+            reward,
+            output,
+            task=task,
+            randomisation=randomisation,
+            algorithm=algorithm,
+            seed=seed,
+            overrides=overrides,
+        )
+        begin(config, output, Console(), processes)
 
 
 def resolve(

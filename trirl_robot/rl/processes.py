@@ -12,7 +12,9 @@ No other module speaks to `torch.distributed`.
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -180,16 +182,20 @@ class Processes:
         if count != self.size:
             start = "without torchrun" if count == 1 else f"with torchrun --nproc-per-node {count}"
             raise RunError(
-                f"the checkpoint holds the simulations of {count} process(es), and {self.size} "
-                f"would go on with it; resume it {start}"
+                f"the number of processes is {self.size}, expected {count} as when the checkpoint "
+                f"was written, which holds the simulations of each; resume the run {start}"
             )
         return state if parts is None else parts[self.rank]
 
     @contextmanager
     def speaking_once(self) -> Iterator[None]:
-        """Leave it to the first process to tell of an error that all of them meet."""
+        """Leave it to the first process to tell of what ends all of them."""
         try:
             yield
+        except KeyboardInterrupt:
+            if not self.is_first:
+                sys.exit(128 + signal.SIGINT)
+            raise
         except (TrirlError, OSError):
             if not self.is_first:
                 # if it is everyone's error, the launcher ends this process within that time
