@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from maze_expert import MazeExpert
 from rich.console import Console
 from rich.table import Table
 
@@ -25,10 +26,12 @@ from trirl_robot.cli.train import begin, resolve
 from trirl_robot.demos.dataset import load_demonstrations, read_demonstration
 from trirl_robot.evaluation.demonstrate import demonstrate
 from trirl_robot.evaluation.results import Figure, write_results
-from trirl_robot.evaluation.rollouts import EvaluationResult, OnnxPolicy, evaluate
+from trirl_robot.evaluation.rollouts import EvaluationResult, OnnxPolicy, Policy, evaluate
 from trirl_robot.model_file import ModelFile
 from trirl_robot.sim.env import make_batch
 from trirl_robot.sim.episode_random import Purpose
+from trirl_robot.sim.tasks.point_maze import PointMazeConfig
+from trirl_robot.sim.tasks.registry import load_task
 
 FOLDER = Path(__file__).parent
 EXPERTS, DEMONSTRATIONS = FOLDER / "experts", FOLDER / "demonstrations"
@@ -70,8 +73,11 @@ def train_expert(task: str, seed: int, console: Console) -> None:
     export_learnt_policy(folder, EXPERTS / f"{task}.onnx")
 
 
-def expert_policy(task: str) -> OnnxPolicy:
-    """Return the trained expert of a task."""
+def expert_policy(task: str) -> Policy:
+    """Return the expert of a task: trained, or for the maze written down."""
+    config = load_task(task)
+    if isinstance(config, PointMazeConfig):
+        return MazeExpert(config)
     return OnnxPolicy(ModelFile(EXPERTS / f"{task}.onnx"))
 
 
@@ -92,7 +98,7 @@ def demonstrations_of(task: str) -> Path:
             purpose=Purpose.RECORDING,
             autoreset=False,
         )
-        name = f"PPO expert of {task}"
+        name = f"expert of {task}"
         demonstrate(expert_policy(task), env, name, path, successes=DEMONSTRATION_COUNT)
     return path
 
