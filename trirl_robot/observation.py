@@ -52,7 +52,7 @@ class ObservationBuilder:
                 "simulation alone knows and no robot measures; run it in simulation"
             )
         self._fields = contract.observation
-        self._size = contract.observation_size
+        self._scale = np.repeat([f.scale for f in self._fields], [f.size for f in self._fields])
         self._kinematics = (
             None
             if contract.kinematics is None
@@ -91,15 +91,13 @@ class ObservationBuilder:
                 sources["end_effector_to_object"] = signals.object_position - end_effector
         if signals.object_orientation is not None:
             sources["object_orientation"] = signals.object_orientation
-        observation = np.empty((*signals.joint_position.shape[:-1], self._size))
-        start = 0
         for field in self._fields:
             if field.source not in sources:
                 raise ContractError(
                     f"the policy reads '{field.name}' ({field.source}), and nothing measures that "
                     "here; give it a camera that sees the object, or choose another policy"
                 )
-            part = observation[..., start : start + field.size]
-            np.multiply(sources[field.source], field.scale, out=part)
-            start += field.size
+        parts = [sources[field.source] for field in self._fields]
+        observation: Array = np.concatenate(parts, axis=-1, dtype=np.float64)
+        observation *= self._scale
         return observation

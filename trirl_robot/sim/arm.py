@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from trirl_robot.kinematics import ForwardKinematics, move_tip
 from trirl_robot.sim.compiled import compiled
 from trirl_robot.sim.episode_random import EpisodeRandom
+from trirl_robot.sim.joint_loops import collect_poses, read_joints, write_controls
 from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.randomisation.preparation import prepare_spec
 from trirl_robot.sim.randomisation.quantities.quantity import Subject
@@ -225,10 +226,12 @@ class ArmSimulation:
             joint_position: for joints whose actuators take positions, (N, joints), rad or m.
             joint_velocity: for those whose actuators take velocities, (N, joints), rad/s or m/s.
         """
-        # the servo regulates what its encoder shows
-        true_position = joint_position - self._encoder_bias
-        controls = self._wiring.controls(true_position, joint_velocity)
-        self.simulation.ctrl[:, self._wiring.control_index] = controls
+        wiring = self._wiring
+        write_controls(
+            *(joint_position, joint_velocity, self._encoder_bias),
+            *(wiring.control_source, wiring.takes_velocity, wiring.control_ratio),
+            *(wiring.control_index, self.simulation.ctrl),
+        )
 
     def advance(self, physics_steps: int) -> Mask:
         """Step every simulation; return which have diverged, (N,)."""
@@ -270,7 +273,7 @@ class ArmSimulation:
         simulation = self.simulation
         signals = np.empty((len(ids), self._measured.shape[1]))
         indices = (self._qpos_index, self._dof_index)
-        _read_joints(simulation.qpos, simulation.qvel, ids, *indices, self._encoder_bias, signals)
+        read_joints(simulation.qpos, simulation.qvel, ids, *indices, self._encoder_bias, signals)
         if self._objects is not None:
             signals[:, 2 * len(self.joint_names) :] = self._objects.read(simulation, ids)
         return signals
@@ -278,36 +281,9 @@ class ArmSimulation:
     def _locate(self, ids: Ids) -> None:
         """Compute where the end effectors of `ids` are, in truth and as measured."""
         poses = np.empty((2, len(ids), len(self._chain_index)))
-        _collect_poses(self.simulation.qpos, self._chain_index, self._measured, ids, poses)
+        collect_poses(self.simulation.qpos, self._chain_index, self._measured, ids, poses)
         places = self._kinematics.end_effector_position(poses)
         if ids is self._everyone:
             self._end_effector = places
         else:
             self._end_effector[:, ids] = places
-
-
-@compiled
-def _read_joints(
-    qpos: Array,
-    qvel: Array,
-    ids: Ids,
-    qpos_index: Ids,
-    dof_index: Ids,
-    encoder_bias: Array,
-    signals: Array,
-) -> None:
-    """Write what encoders show of joints, and their velocities, into `signals` (n, signals)."""
-    joints = qpos_index.shape[0]
-    for row, i in enumerate(ids):
-        for j in range(joints):
-            signals[row, j] = qpos[i, qpos_index[j]] + encoder_bias[i, j]
-            signals[row, joints + j] = qvel[i, dof_index[j]]
-
-
-@compiled
-def _collect_poses(qpos: Array, qpos_index: Ids, measured: Array, ids: Ids, poses: Array) -> None:
-    """Write positions of the arm's joints, true and measured, into `poses` (2, n, joints)."""
-    for row, i in enumerate(ids):
-        for j in range(qpos_index.shape[0]):
-            poses[0, row, j] = qpos[i, qpos_index[j]]
-            poses[1, row, j] = measured[i, j]

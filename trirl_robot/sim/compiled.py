@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Steps = NDArray[np.int64]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -37,3 +39,23 @@ def distances(first: Array, second: Array) -> Array:
             square += (first[i, j] - second[i, j]) ** 2
         found[i] = np.sqrt(square)
     return found
+
+
+@compiled
+def count_step(
+    elapsed_steps: Steps,
+    age: Steps,
+    max_episode_steps: int,
+    terminated: Mask,
+    diverged: Mask,
+    truncated: Mask,
+) -> bool:
+    """Count a step, write which episodes it truncates, (N,); return whether any has ended."""
+    any_ended = False
+    for i in range(elapsed_steps.shape[0]):
+        elapsed_steps[i] += 1
+        age[i] += 1
+        over = diverged[i] or elapsed_steps[i] >= max_episode_steps
+        truncated[i] = over and not terminated[i]
+        any_ended |= truncated[i] or terminated[i]
+    return any_ended

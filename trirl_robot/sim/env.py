@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trirl_robot.errors import ConfigError
+from trirl_robot.sim.compiled import count_step
 from trirl_robot.sim.episode_random import EpisodeKey, EpisodeRandom, Purpose
 from trirl_robot.sim.foreign.config import DmControlConfig
 from trirl_robot.sim.foreign.env import DmControlEnv
@@ -142,25 +143,23 @@ class BatchEnv:
         task.apply(action)
         diverged = task.simulation.advance(task.substeps, task.advance_stage)
         outcome = task.after_step()
-        self.elapsed_steps += 1
-        self._age += 1
         final = task.observe()
-        terminated, success = outcome.terminated, outcome.success
-        truncated = self.elapsed_steps >= self.max_episode_steps
-        reward = outcome.reward
-        if diverged.any():
-            self._report(diverged)
+        terminated, success, reward = outcome.terminated, outcome.success, outcome.reward
+        broken = diverged.any()
+        if broken:
             # what a diverged simulation shows now is not where its action led
             final[diverged] = self._last_observation[diverged]
             reward = np.where(diverged, 0.0, reward)
             terminated, success = terminated & ~diverged, success & ~diverged
-            truncated = truncated | diverged
-        truncated = truncated & ~terminated
+        truncated = np.empty_like(diverged)
+        ages = (self.elapsed_steps, self._age)
+        ended = count_step(*ages, self.max_episode_steps, terminated, diverged, truncated)
+        if broken:
+            self._report(diverged)
         observation = final
-        done = terminated | truncated
-        if self.autoreset and done.any():
+        if self.autoreset and ended:
             observation = final.copy()
-            ids = np.flatnonzero(done)
+            ids = np.flatnonzero(terminated | truncated)
             self._restart(ids)
             observation[ids] = task.observe(ids)
         self._last_observation = observation

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from trirl_robot.contract import ObservationField
 from trirl_robot.errors import ConfigError
-from trirl_robot.sim.compiled import distances
+from trirl_robot.sim.compiled import compiled, distances
 from trirl_robot.sim.episode_random import EpisodeRandom, Stream
 from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.robots import RobotConfig
@@ -20,6 +20,7 @@ from trirl_robot.sim.tasks.task import Outcome
 Array = NDArray[np.float64]
 Ids = NDArray[np.intp]
 Mask = NDArray[np.bool_]
+Steps = NDArray[np.int64]
 
 CANDIDATES = 8
 """Poses drawn for each start and each target, of which the first allowed one is taken."""
@@ -179,13 +180,10 @@ class ReachTask(ArmTask):
         """Measure; the reward is minus the distance, success is to have stayed at the target."""
         self.measure()
         distance = self.distance()
-        there = distance < self.config.success_radius_m
-        self._steps_at_target = np.where(there, self._steps_at_target + 1, 0)
-        return Outcome(
-            reward=-distance,
-            terminated=np.zeros(len(distance), dtype=np.bool_),
-            success=self._steps_at_target >= self._hold_steps,
-        )
+        terminated, success = np.zeros((2, len(distance)), dtype=np.bool_)
+        goal = (self.config.success_radius_m, self._hold_steps)
+        _stay(distance, *goal, self._steps_at_target, success)
+        return Outcome(reward=-distance, terminated=terminated, success=success)
 
     def get_state(self) -> dict[str, Any]:
         """Return everything that `set_state` needs to go on bit for bit."""
@@ -195,3 +193,13 @@ class ReachTask(ArmTask):
         """Restore what `get_state` returned."""
         super().set_state(state)
         self._steps_at_target = state["steps_at_target"].copy()
+
+
+@compiled
+def _stay(
+    distance: Array, radius_m: float, hold_steps: int, steps_at_target: Steps, success: Mask
+) -> None:
+    """Count the steps at the target, (N,), and write where they are enough for success, (N,)."""
+    for i in range(distance.shape[0]):
+        steps_at_target[i] = steps_at_target[i] + 1 if distance[i] < radius_m else 0
+        success[i] = steps_at_target[i] >= hold_steps
