@@ -23,6 +23,11 @@ def test_every_divergence_is_seen_also_one_right_after_another(balls):
     assert not balls.advance(2).any()
 
 
+def test_motion_is_positions_and_velocities_side_by_side(balls):
+    balls.qpos[:], balls.qvel[:] = np.arange(21.0).reshape(3, 7), -np.arange(18.0).reshape(3, 6)
+    np.testing.assert_array_equal(balls.motion, np.hstack([balls.qpos, balls.qvel]))
+
+
 def test_the_engine_speaks_again_to_others(balls):
     before = mujoco.MjLogConfig.get()
     balls.qvel[1, 0] = np.nan

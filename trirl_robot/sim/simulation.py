@@ -51,6 +51,8 @@ class Simulation:
         self.qvel: Array = self.batch.bind("qvel")
         self.ctrl: Array = self.batch.bind("ctrl")
         self.time: Array = self.batch.bind("time")
+        # a row of the state begins with time, positions and velocities, in this order
+        self.motion: Array = self.batch.state[:, 1 : 1 + model.nq + model.nv]
         self._history: Array = self.batch.bind("history")
         self._history_template, places = _history_layout(model)
         self._history_places = np.array([p for row in places.values() for p in row], dtype=np.intp)

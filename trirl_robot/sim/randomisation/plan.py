@@ -1,21 +1,19 @@
-"""How drawn values are written into the simulations: worked out once, then a few array operations.
+"""How drawn values are written into the simulations: worked out once, then one loop.
 
-The fields of one simulation lie side by side in a row. Terms become rounds, each of which changes
-many places of the row by the same operation; a place that several terms change stands in as many
-rounds, in the order of the terms.
+The fields of one simulation lie side by side in a row. Terms become changes of places of that row,
+in the order of the terms.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from math import prod
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trirl_robot.sim.compiled import compiled
 from trirl_robot.sim.randomisation.bound_term import BoundTerm
 from trirl_robot.sim.randomisation.config import Operation
 from trirl_robot.sim.randomisation.fields import Fields, is_derived_from
@@ -25,70 +23,8 @@ from trirl_robot.sim.randomisation.pseudo_inertia import PseudoInertia
 Array = NDArray[np.float64]
 Ids = NDArray[np.intp]
 
-
-class _Change(Protocol):
-    def apply(self, rows: Array, values: Array) -> None:
-        """Change rows of fields (n, K) by values (n, V) of all terms, in place."""
-
-
-@dataclass
-class _Round:
-    """Places that values scale, are added to or replace, each place once."""
-
-    operation: Operation
-    places: list[int] = field(default_factory=list)
-    sources: list[int] = field(default_factory=list)
-    factors: list[float] = field(default_factory=list)
-
-    def finished(self) -> _Change:
-        places, sources = np.array(self.places), np.array(self.sources)
-        if self.operation == "scale":
-            return _Scale(places, sources)
-        factors = np.array(self.factors)
-        return (_Add if self.operation == "add" else _Set)(places, sources, factors)
-
-
-class _Scale:
-    def __init__(self, places: Ids, sources: Ids) -> None:
-        self._places, self._sources = places, sources
-
-    def apply(self, rows: Array, values: Array) -> None:
-        rows[:, self._places] *= values.take(self._sources, axis=1)
-
-
-class _Add:
-    def __init__(self, places: Ids, sources: Ids, factors: Array) -> None:
-        self._places, self._sources, self._factors = places, sources, factors
-
-    def apply(self, rows: Array, values: Array) -> None:
-        rows[:, self._places] += values.take(self._sources, axis=1) * self._factors
-
-
-class _Set:
-    def __init__(self, places: Ids, sources: Ids, factors: Array) -> None:
-        self._places, self._sources, self._factors = places, sources, factors
-
-    def apply(self, rows: Array, values: Array) -> None:
-        drawn = values.take(self._sources, axis=1) * self._factors
-        # NaN: nothing is set at present
-        rows[:, self._places] = np.where(np.isnan(drawn), rows[:, self._places], drawn)
-
-
-class _Proportion:
-    """Places that are added to or replaced, and others that change by the same factor."""
-
-    def __init__(self, change: _Change, places: Ids, leaders: Ids, followers: Ids) -> None:
-        self._change, self._places = change, places
-        self._leaders, self._followers = leaders, followers
-
-    def apply(self, rows: Array, values: Array) -> None:
-        before = rows[:, self._leaders]
-        self._change.apply(rows, values)
-        # what has been scaled to 0 before has no proportion left
-        factor = np.divide(
-            rows[:, self._leaders], before, out=np.ones_like(before), where=before != 0.0
-        )
-        rows[:, self._followers] *= factor
+_OPERATIONS: tuple[Operation, ...] = ("scale", "add", "set")
+_SCALE, _ADD = 0, 1
 
 
 class Plan:
@@ -113,7 +49,7 @@ class Plan:
             size += prod(fields.base(name).shape)
         parts = [fields.base(name).ravel() for name in self._start]
         self._base = np.concatenate([np.empty(0), *parts])
-        self._changes = self._compiled([t for t in terms if t.fields & self.names])
+        self._changes = self._worked_out([t for t in terms if t.fields & self.names])
         self._inertia = (
             PseudoInertia(fields.base("body_mass").size, self._start)
             if "pseudo_inertia" in self.names
@@ -134,8 +70,7 @@ class Plan:
         if not self.names:
             return
         rows = np.repeat(self._base[None], len(ids), axis=0)
-        for change in self._changes:
-            change.apply(rows, values)
+        _change(rows, values, *self._changes)
         if self._inertia is not None:
             self._inertia.apply(rows)
         for array, part in self._targets:
@@ -147,52 +82,62 @@ class Plan:
         shape = self._fields.base(name).shape
         return self._start[name] + int(np.ravel_multi_index(tuple(index), shape))
 
-    def _compiled(self, terms: Sequence[BoundTerm]) -> list[_Change]:
-        rounds: list[_Round | _Change] = []
-        # first round that may change a place again
-        earliest: defaultdict[int, int] = defaultdict(int)
-
-        def enter(operation: Operation, place: int, source: int, factor: float) -> None:
-            for number in range(earliest[place], len(rounds)):
-                found = rounds[number]
-                if isinstance(found, _Round) and found.operation == operation:
-                    break
-            else:
-                number = len(rounds)
-                found = _Round(operation)
-                rounds.append(found)
-            found.places.append(place)
-            found.sources.append(source)
-            found.factors.append(factor)
-            earliest[place] = number + 1
-
+    def _worked_out(self, terms: Sequence[BoundTerm]) -> tuple[Ids, Ids, Ids, Array, Ids, Ids]:
+        """Return what `_change` takes beside rows and values."""
+        changes: list[tuple[int, int, int, float]] = []
+        first_follower, followers = [0], []
         for term in terms:
-            first, own = term.columns.start, term.quantity.field
-            places = [self._place(own, target.place) for target in term.targets]
-            followers = [(i, self._place(name, place)) for i, name, place in term.along]
-            if followers and term.operation != "scale":
-                rounds.append(self._proportion(term, places, followers))
-                for place in (*places, *(place for _, place in followers)):
-                    earliest[place] = len(rounds)
-                continue
-            for i, target in enumerate(term.targets):
-                enter(term.operation, places[i], first + i, target.factor)
-            for i, place in followers:
-                enter("scale", place, first + i, 1.0)
-        return [r.finished() if isinstance(r, _Round) else r for r in rounds]
-
-    @staticmethod
-    def _proportion(
-        term: BoundTerm, places: list[int], followers: list[tuple[int, int]]
-    ) -> _Change:
-        sources = list(range(term.columns.start, term.columns.stop))
-        change = _Round(term.operation, places, sources, list(term.factors))
-        return _Proportion(
-            change.finished(),
-            np.array(places),
-            np.array([places[i] for i, _ in followers]),
-            np.array([place for _, place in followers]),
+            operation = _OPERATIONS.index(term.operation)
+            own, along = term.quantity.field, defaultdict(list)
+            for number, name, place in term.along:
+                along[number].append(self._place(name, place))
+            for number, target in enumerate(term.targets):
+                source = term.columns.start + number
+                factor = 1.0 if operation == _SCALE else target.factor
+                changes.append((operation, self._place(own, target.place), source, factor))
+                followers += along[number]
+                first_follower.append(len(followers))
+        operations, places, sources = (
+            np.array([change[k] for change in changes], dtype=np.intp) for k in range(3)
         )
+        factors = np.array([factor for *_, factor in changes], dtype=np.float64)
+        ends = np.array(first_follower, dtype=np.intp), np.array(followers, dtype=np.intp)
+        return operations, places, sources, factors, *ends
+
+
+@compiled
+def _change(
+    rows: Array,
+    values: Array,
+    operations: Ids,
+    places: Ids,
+    sources: Ids,
+    factors: Array,
+    first_follower: Ids,
+    followers: Ids,
+) -> None:
+    """Change places of `rows` (n, K) by `values` (n, V), one after another.
+
+    Each of C changes has an operation, a place in the row, a value as its source and a factor to
+    that, (C,). Places from `followers[first_follower[c]]` on change by the same factor as change c.
+    """
+    for r in range(rows.shape[0]):
+        for c in range(places.shape[0]):
+            before, value = rows[r, places[c]], values[r, sources[c]] * factors[c]
+            if operations[c] == _SCALE:
+                after = before * value
+            elif operations[c] == _ADD:
+                after = before + value
+            else:
+                # NaN: nothing is set at present
+                after = before if np.isnan(value) else value
+            rows[r, places[c]] = after
+            proportion = value
+            if operations[c] != _SCALE:
+                # what has been scaled to 0 before has no proportion left
+                proportion = after / before if before != 0.0 else 1.0
+            for f in range(first_follower[c], first_follower[c + 1]):
+                rows[r, followers[f]] *= proportion
 
 
 def _closure(names: set[str], terms: Sequence[BoundTerm]) -> set[str]:

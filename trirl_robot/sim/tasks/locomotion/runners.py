@@ -79,11 +79,10 @@ class RunnerTask(BenchmarkTask):
         """Measure; the reward is the speed along x less the cost of control."""
         self._measure()
         terms = self._run()
-        upright = np.ones(self.simulation.num_envs, dtype=np.bool_)
         return Outcome(
             reward=terms["reward_forward"] + terms["reward_ctrl"],
-            terminated=~upright,
-            success=self._fast(upright),
+            terminated=np.zeros(self.simulation.num_envs, dtype=np.bool_),
+            success=self._fast(),
         )
 
     def get_state(self) -> dict[str, Any]:
@@ -105,8 +104,7 @@ class RunnerTask(BenchmarkTask):
         return qpos, noise(draws[:, model.nq :], scale)
 
     def _true(self, rows: Rows) -> Array:
-        simulation = self.simulation
-        return np.concatenate((simulation.qpos[rows, self.hidden :], simulation.qvel[rows]), axis=1)
+        return np.array(self.simulation.motion[rows, self.hidden :])
 
     def _remember(self, ids: Ids) -> None:
         self._x[ids] = self._forward_position()[ids]
@@ -118,19 +116,24 @@ class RunnerTask(BenchmarkTask):
     def _run(self) -> dict[str, Array]:
         """Note the terms of the reward for speed and control; return all terms."""
         config = self.config
-        speed, effort = _speed_and_effort(
-            self._forward_position(), self._x, self._period_s, self._control
+        forward, cost = np.empty((2, self.simulation.num_envs))
+        weights = (config.forward_reward_weight, -config.ctrl_cost_weight)
+        _run(
+            self._forward_position(),
+            self._x,
+            self._period_s,
+            self._control,
+            *weights,
+            forward,
+            cost,
         )
-        self.reward_terms = {
-            "reward_forward": config.forward_reward_weight * speed,
-            "reward_ctrl": -config.ctrl_cost_weight * effort,
-        }
+        self.reward_terms = {"reward_forward": forward, "reward_ctrl": cost}
         return self.reward_terms
 
-    def _fast(self, upright: Mask) -> Mask:
-        """Return which simulations have been fast enough since the start and are upright, (N,)."""
-        wanted = self.config.success_speed_m_s * self.simulation.time
-        return np.asarray(upright & (self.simulation.qpos[:, 0] >= wanted))
+    def _fast(self) -> Mask:
+        """Return which simulations have been fast enough since the start, (N,)."""
+        simulation = self.simulation
+        return _ahead(simulation.qpos, simulation.time, self.config.success_speed_m_s)
 
 
 class HalfCheetahTask(RunnerTask):
@@ -148,14 +151,30 @@ class SwimmerTask(RunnerTask):
 
 
 @compiled
-def _speed_and_effort(
-    x: Array, last_x: Array, period_s: float, control: Array
-) -> tuple[Array, Array]:
-    """Return speeds since `last_x`, (N,), m/s, and sums of squared controls, (N,); keep x there."""
-    speed, effort = np.empty(x.shape[0]), np.zeros(x.shape[0])
+def _run(
+    x: Array,
+    last_x: Array,
+    period_s: float,
+    control: Array,
+    speed_weight: float,
+    effort_weight: float,
+    forward: Array,
+    cost: Array,
+) -> None:
+    """Write weighted speeds since `last_x` and sums of squared controls, (N,); keep x there."""
     for i in range(x.shape[0]):
-        speed[i] = (x[i] - last_x[i]) / period_s
+        forward[i] = speed_weight * ((x[i] - last_x[i]) / period_s)
         last_x[i] = x[i]
+        effort = 0.0
         for j in range(control.shape[1]):
-            effort[i] += control[i, j] ** 2
-    return speed, effort
+            effort += control[i, j] ** 2
+        cost[i] = effort_weight * effort
+
+
+@compiled
+def _ahead(qpos: Array, time: Array, speed_m_s: float) -> Mask:
+    """Return which are as far along x as at `speed_m_s` from the start on, (N,)."""
+    ahead = np.empty(time.shape[0], np.bool_)
+    for i in range(time.shape[0]):
+        ahead[i] = qpos[i, 0] >= speed_m_s * time[i]
+    return ahead

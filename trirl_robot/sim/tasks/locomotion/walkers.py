@@ -83,7 +83,7 @@ class WalkerTask(RunnerTask):
         return Outcome(
             reward=reward,
             terminated=fallen if self.config.terminate_when_unhealthy else np.zeros_like(fallen),
-            success=self._fast(healthy),
+            success=self._fast() & healthy,
         )
 
     @abstractmethod
