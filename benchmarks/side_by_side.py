@@ -24,20 +24,29 @@ class Kept(Protocol):
 
 
 def run_apart(script: str, cells: Sequence[Kept], jobs: int) -> None:
-    """Run `benchmarks/SCRIPT.py CELL` for each cell; print the last line of each."""
+    """Run `benchmarks/SCRIPT.py CELL` for each cell; print the last line of each.
+
+    Ends the program with status 1 where any has failed, after all the others.
+    """
+    failed = 0
     with ThreadPoolExecutor(jobs) as pool, progress_bar("runs") as bar:
         task = bar.add_task(script, total=len(cells), detail="")
         running = {pool.submit(_run, script, cell): cell for cell in cells}
         for done in as_completed(running):
             bar.advance(task)
-            bar.console.print(f"{running[done].name}: {done.result()}")
+            status, said = done.result()
+            failed += status != 0
+            bar.console.print(f"{running[done].name}: {said}")
+    if failed:
+        sys.exit(f"{failed} of {len(cells)} runs failed")
 
 
-def _run(script: str, cell: Any) -> str:
+def _run(script: str, cell: Any) -> tuple[int, str]:
+    """Return the exit status, and what was said last."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     path = Path(__file__).with_name(f"{script}.py")
     command = [sys.executable, str(path), json.dumps(asdict(cell))]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        return f"failed\n{done.stderr}"
-    return done.stdout.strip().splitlines()[-1]
+        return done.returncode, f"failed\n{done.stderr}"
+    return 0, done.stdout.strip().splitlines()[-1]
