@@ -29,10 +29,10 @@ METHODS = ("trirl", "gail", "airl", "bc")
 QUICK = ("total_steps=20000",)
 ABLATIONS = {
     "uncorrected": ("correct=false",),
-    "annealed": ("trust_region={form: annealed}",),
-    "projected": ("trust_region={form: projection}",),
+    "annealed": ("trust_region.form=annealed",),
+    "projected": ("trust_region.form=projection",),
     "chain of 10": ("reward.maximum_length=10",),
-    "distilled": ("reward={form: distilled}",),
+    "distilled": ("reward.form=distilled",),
     "no gradient penalty": ("discriminator.gradient_penalty=0",),
     "no absorbing tail": ("absorbing_tail=false",),
 }

@@ -193,6 +193,9 @@ def apply_override(data: dict[str, Any], override: str) -> None:
         data = data.setdefault(parent, {})
         if not isinstance(data, dict):
             raise ConfigError(f"override '{override}': '{parent}' has no keys of its own")
+    if last == "form" and data.get(last, value) != value:
+        # what one form is set to means nothing to another
+        data.clear()
     data[last] = value
 
 

@@ -10,11 +10,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from trirl_robot.cli.train import resolve
 from trirl_robot.errors import RunError
+from trirl_robot.irl.trust_region.projection import ProjectionConfig
+from trirl_robot.runs.algorithms import load_algorithm
 from trirl_robot.runs.checkpoint import load_checkpoint
 from trirl_robot.runs.folder import RunFolder
 from trirl_robot.runs.policies import load_learnt
 from trirl_robot.runs.rewards import load_reward_of
 from trirl_robot.runs.train import build_learner, train
+from trirl_robot.sim.tasks.registry import load_task
 
 ROLLOUTS = (
     "total_steps=960",
@@ -179,3 +182,10 @@ def test_what_it_keeps_can_be_loaded_without_demonstrations(whole):
     values = reward(observation, torch.zeros(7, learnt.contract.action_size))
     assert values.shape == (7,)
     assert float(values.detach().std()) > 0.0
+
+
+def test_another_form_does_not_take_the_settings_of_the_recipes_own():
+    task = load_task("half-cheetah")
+    overrides = ("trust_region.form=projection", "trust_region.mean_bound=0.02")
+    config = load_algorithm("trirl", task, overrides)
+    assert config.trust_region == ProjectionConfig(mean_bound=0.02)
