@@ -55,7 +55,7 @@ class ShapedFeatures:
         size = contract.observation_size
         self._widths = [size, contract.action_size, size, 1]
         # an absorbing state is left by no action, and the best policy there is the uniform one
-        uniform = reward.absorbing.new_tensor([-contract.action_size * math.log(2.0)])
+        uniform = reward.absorbing.new_full((1,), -contract.action_size * math.log(2.0))
         self.absorbing = torch.cat([reward.absorbing, state.absorbing, state.absorbing, uniform])
         self._noise = self._noise_of_rows()
 

@@ -98,9 +98,8 @@ class Trirl(ImitationLearner):
 
     def build_discriminator(self, expert: Samples) -> DiscriminatorTrainer[Any]:
         """Return the discriminator that the form of the reward takes, with what trains it."""
-        reward = build_reward(self.config, self.features, self.generator)
-        self.reward = reward.to(self.processes.device)
-        network = reward.new_discriminator(self.config.discriminator.hidden, self.generator)
+        self.reward = build_reward(self.config, self.features, self.generator)
+        network = self.reward.new_discriminator(self.config.discriminator.hidden, self.generator)
         return self.trainer_of(network, self.features, expert)
 
     @property

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from trirl_robot.rl.policy import GaussianPolicy
-from trirl_robot.rl.processes import ALONE, Processes
+from trirl_robot.rl.processes import ALONE, PROCESSOR, Processes
 from trirl_robot.sim.interface import Environments
 
 
@@ -82,7 +82,8 @@ class RolloutCollector:
             generator: noise of the actions, which every process draws for all environments.
         """
         count, env, processes = self._steps, self.env, self._processes
-        acting = copy.deepcopy(policy).cpu() if policy.log_std.is_cuda else policy
+        on_processor = policy.log_std.device == PROCESSOR
+        acting = policy if on_processor else copy.deepcopy(policy).to(PROCESSOR)
         n, m = env.contract.observation_size, env.contract.action_size
         shape = (count, env.num_envs)
         drawn = (processes.size * env.num_envs, m)

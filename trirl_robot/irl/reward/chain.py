@@ -81,7 +81,7 @@ class RewardChain(Reward):
         The demonstrations are not evaluated again: their reward follows the same recursion, less
         what is dropped.
         """
-        newest = self.weights.new_tensor([step_size])
+        newest = self.weights.new_full((1,), step_size)
         self.weights = torch.cat([(1.0 - step_size) * self.weights, newest])
         self.dropped_mass *= 1.0 - step_size
         self.product.append(discriminator.head()[None])

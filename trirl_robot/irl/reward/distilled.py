@@ -80,6 +80,7 @@ class DistilledReward(Reward):
         self._followed = Replay(config.replay_size, features.size + 1, device)
         self._demonstrated = torch.zeros(0, device=device)
         self._fit_error = 0.0
+        self.to(device)
         self._optimiser = torch.optim.Adam(
             self.network.parameters(), lr=config.learning_rate, eps=1e-5, fused=True
         )

@@ -16,7 +16,7 @@ RewardConfig = ChainConfig | DistilledConfig | LinearConfig
 def reward_of_form(
     config: RewardConfig, features: FeatureSelection, hidden: int, generator: torch.Generator
 ) -> Reward:
-    """Return the reward of a configuration, zero everywhere.
+    """Return the reward of a configuration, zero everywhere, on the device of the features.
 
     Args:
         config: settings.
@@ -24,8 +24,9 @@ def reward_of_form(
         hidden: width of their two layers.
         generator: source of initial weights and random features.
     """
+    device = features.absorbing.device
     if isinstance(config, LinearConfig):
-        return LinearReward(features, build_basis(config, features.size, generator))
+        return LinearReward(features, build_basis(config, features.size, generator)).to(device)
     if isinstance(config, DistilledConfig):
         return DistilledReward(config, features, hidden, generator)
-    return RewardChain(config, features, hidden)
+    return RewardChain(config, features, hidden).to(device)
