@@ -15,7 +15,9 @@ import torch
 from run_states import leaves, same
 
 from trirl_robot.cli.train import resolve
+from trirl_robot.cli.transfer import resolve as resolve_transfer
 from trirl_robot.errors import WorkerError
+from trirl_robot.irl.imitation import ImitationLearner
 from trirl_robot.rl.processes import ALONE, joined
 from trirl_robot.runs.train import build_learner
 
@@ -41,22 +43,27 @@ CASES = {
     "gail": ("gail", IMITATION),
     "airl": ("airl", IMITATION),
     "ppo": ("ppo", ()),
+    "transfer": ("transfer", ()),
 }
 """Algorithm and settings by name."""
+REWARD = "reward.onnx"
+"""File beside the demonstrations that transfer learns from."""
 
 
 def build(case, demonstrations, processes=ALONE):
     algorithm, settings = CASES[case]
-    config = resolve(
-        None if algorithm == "ppo" else demonstrations,
-        Path("run"),
-        task="so101-reach",
-        algorithm=algorithm,
-        seed=3,
-        overrides=(*SHARED, *settings),
-    )
+    chosen = {
+        "task": "so101-reach",
+        "algorithm": algorithm,
+        "seed": 3,
+        "overrides": (*SHARED, *settings),
+    }
+    if algorithm == "transfer":
+        config = resolve_transfer(demonstrations.with_name(REWARD), Path("run"), **chosen)
+    else:
+        config = resolve(None if algorithm == "ppo" else demonstrations, Path("run"), **chosen)
     learner = build_learner(config, Path("run"), nthread=1, processes=processes)
-    if algorithm != "ppo":
+    if isinstance(learner, ImitationLearner):
         learner.clone()
     return learner
 

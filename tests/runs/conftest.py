@@ -1,8 +1,11 @@
 from pathlib import Path
 
 import pytest
+from frozen_rewards import write_wish
+from sharing_processes import REWARD
 
 from teleop.record import record
+from trirl_robot.sim.env import make_env
 
 
 @pytest.fixture(scope="session")
@@ -11,6 +14,14 @@ def demonstrations(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("demonstrations") / "demos.hdf5"
     record("so101-reach", "scripted", 4, path, seed=0, realtime=False)
     return path
+
+
+@pytest.fixture(scope="session")
+def sources(demonstrations) -> Path:
+    """The same file, beside which there is a frozen reward."""
+    contract = make_env("so101-reach", num_envs=1, randomisation="none").contract
+    write_wish(demonstrations.with_name(REWARD), contract)
+    return demonstrations
 
 
 TINY = (

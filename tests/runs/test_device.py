@@ -21,10 +21,10 @@ THERE = Processes(device=OTHER)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [case for case in CASES if case != "gail"])
-def test_a_learner_is_wholly_on_its_device_and_learns_the_same(case, demonstrations, monkeypatch):
-    expected = learnt(case, demonstrations)
+def test_a_learner_is_wholly_on_its_device_and_learns_the_same(case, sources, monkeypatch):
+    expected = learnt(case, sources)
     with other_device(monkeypatch):
-        learner = build(case, demonstrations, THERE)
+        learner = build(case, sources, THERE)
         assert all(map(is_there, tensors(learner).values()))
         for iteration, (values, metrics) in enumerate(expected, start=1):
             found_metrics = learner.step()

@@ -42,18 +42,18 @@ def apart(first, second):
 
 
 @pytest.fixture(scope="module")
-def shared(demonstrations, tmp_path_factory):
+def shared(sources, tmp_path_factory):
     """What each of two processes has learnt, and the folder with what they wrote."""
     folder = tmp_path_factory.mktemp("shared")
-    ended = torchrun(TESTS / "sharing_processes.py", demonstrations, folder)
+    ended = torchrun(TESTS / "sharing_processes.py", sources, folder)
     assert ended.returncode == 0, ended.stderr
     return [torch.load(folder / f"{rank}.pt") for rank in (0, 1)], folder
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_two_processes_learn_what_one_does(shared, demonstrations, case):
+def test_two_processes_learn_what_one_does(shared, sources, case):
     (found, _), _ = shared
-    expected = learnt(case, demonstrations)
+    expected = learnt(case, sources)
     assert len(found[case]) == len(expected) == ITERATIONS
     for (tensors, metrics), (one_tensors, one_metrics) in zip(found[case], expected, strict=True):
         assert tensors.keys() == one_tensors.keys()

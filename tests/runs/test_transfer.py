@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from frozen_rewards import Wish, write_wish
 from run_states import leaves, same
 
 from trirl_robot.cli.main import main
 from trirl_robot.cli.transfer import resolve
 from trirl_robot.errors import ConfigError, ContractError, ModelFileError
-from trirl_robot.export.onnx import export_reward
 from trirl_robot.irl.transfer import FrozenReward
 from trirl_robot.rl.policy import MeanAction
 from trirl_robot.rl.rollout import RolloutCollector
@@ -21,15 +21,6 @@ from trirl_robot.sim.env import make_env
 
 TASK = "so101-reach"
 SETTINGS = ("total_steps=1600", "num_envs=8", "rollout_steps=20", "policy_hidden=[16]")
-STATEMENT = {"reward": {"weighting": "average", "absorbing_reward": -1.5}}
-
-
-class Wish(torch.nn.Module):
-    """Wants the first action at 0.5 and, if it reads them, observations to stay as they are."""
-
-    def forward(self, observation, action, following=None):
-        reward = -((action[:, 0] - 0.5) ** 2)
-        return reward if following is None else reward - (following - observation).abs().sum(-1)
 
 
 @pytest.fixture(scope="module")
@@ -37,20 +28,9 @@ def contract():
     return make_env(TASK, num_envs=1, randomisation="none").contract
 
 
-def write(path, contract, *, follows=False, provenance=STATEMENT):
-    generator = np.random.default_rng(0)
-    observation, following = generator.normal(size=(2, 20, contract.observation_size))
-    action = generator.uniform(-1, 1, (20, contract.action_size))
-    export_reward(
-        Wish(), contract, observation, action, provenance, path,
-        golden_next_observations=following if follows else None,
-    )  # fmt: skip
-    return path
-
-
 @pytest.fixture(scope="module")
 def reward_file(contract, tmp_path_factory):
-    return write(tmp_path_factory.mktemp("reward") / "reward.onnx", contract)
+    return write_wish(tmp_path_factory.mktemp("reward") / "reward.onnx", contract)
 
 
 def created(reward_file, path, *more):
@@ -63,7 +43,7 @@ def created(reward_file, path, *more):
 
 @pytest.mark.parametrize("follows", [False, True])
 def test_the_frozen_reward_is_the_file_s_in_every_step(contract, tmp_path, follows):
-    reward = FrozenReward(write(tmp_path / "reward.onnx", contract, follows=follows))
+    reward = FrozenReward(write_wish(tmp_path / "reward.onnx", contract, follows=follows))
     env = make_env(TASK, num_envs=8, randomisation="none")
     config = resolve(tmp_path / "reward.onnx", tmp_path / "run", task=TASK, overrides=SETTINGS)
     learner = build_learner(config, tmp_path / "run")
@@ -114,21 +94,21 @@ def test_it_resumes_bit_for_bit_and_logs_the_task_s_own_return(reward_file, tmp_
 
 
 def test_another_file_in_the_reward_s_place_is_refused(contract, tmp_path):
-    path = write(tmp_path / "reward.onnx", contract)
+    path = write_wish(tmp_path / "reward.onnx", contract)
     folder, config = created(path, tmp_path / "run")
-    write(path, contract, follows=True)
+    write_wish(path, contract, follows=True)
     with pytest.raises(ModelFileError, match="changed since the run began"):
         build_learner(config, folder.path)
 
 
 def test_a_reward_of_another_contract_is_refused(tmp_path, make_contract):
-    path = write(tmp_path / "reward.onnx", make_contract())
+    path = write_wish(tmp_path / "reward.onnx", make_contract())
     with pytest.raises(ContractError, match=f"differs from the contract of the task '{TASK}'"):
         build_learner(resolve(path, tmp_path / "run", task=TASK), tmp_path / "run")
 
 
 def test_a_reward_without_that_of_an_absorbing_state_is_refused(contract, tmp_path):
-    path = write(tmp_path / "reward.onnx", contract, provenance={"seed": 3})
+    path = write_wish(tmp_path / "reward.onnx", contract, provenance={"seed": 3})
     with pytest.raises(ModelFileError, match="does not state the reward of an absorbing state"):
         resolve(path, tmp_path / "run", task=TASK)
 
