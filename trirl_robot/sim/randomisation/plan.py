@@ -66,11 +66,11 @@ class Plan:
         self._derives = any(is_derived_from(name) for name in self.names)
 
     def write(self, values: Array, ids: Ids) -> None:
-        """Write into the simulations `ids` what their values (n, V), of all terms, lead to."""
+        """Write into the simulations `ids` what the values (N, V) of all terms lead to."""
         if not self.names:
             return
-        rows = np.repeat(self._base[None], len(ids), axis=0)
-        _change(rows, values, *self._changes)
+        rows = np.empty((len(ids), len(self._base)))
+        _change(rows, self._base, values, ids, *self._changes)
         if self._inertia is not None:
             self._inertia.apply(rows)
         for array, part in self._targets:
@@ -83,7 +83,7 @@ class Plan:
         return self._start[name] + int(np.ravel_multi_index(tuple(index), shape))
 
     def _worked_out(self, terms: Sequence[BoundTerm]) -> tuple[Ids, Ids, Ids, Array, Ids, Ids]:
-        """Return what `_change` takes beside rows and values."""
+        """Return what `_change` takes beside rows, base, values and simulations."""
         changes: list[tuple[int, int, int, float]] = []
         first_follower, followers = [0], []
         for term in terms:
@@ -108,7 +108,9 @@ class Plan:
 @compiled
 def _change(
     rows: Array,
+    base: Array,
     values: Array,
+    ids: Ids,
     operations: Ids,
     places: Ids,
     sources: Ids,
@@ -116,14 +118,15 @@ def _change(
     first_follower: Ids,
     followers: Ids,
 ) -> None:
-    """Change places of `rows` (n, K) by `values` (n, V), one after another.
+    """Write `rows` (n, K) of `ids`: of `base` (K,), changed by `values` (N, V), one after another.
 
     Each of C changes has an operation, a place in the row, a value as its source and a factor to
     that, (C,). Places from `followers[first_follower[c]]` on change by the same factor as change c.
     """
-    for r in range(rows.shape[0]):
+    for r, i in enumerate(ids):
+        rows[r] = base
         for c in range(places.shape[0]):
-            before, value = rows[r, places[c]], values[r, sources[c]] * factors[c]
+            before, value = rows[r, places[c]], values[i, sources[c]] * factors[c]
             if operations[c] == _SCALE:
                 after = before * value
             elif operations[c] == _ADD:

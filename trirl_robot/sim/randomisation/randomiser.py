@@ -158,7 +158,7 @@ class Randomiser:
         self._write(self._plan, everyone)
 
     def _write(self, plan: Plan, ids: Ids) -> None:
-        plan.write(self._values[ids], ids)
+        plan.write(self._values, ids)
         if self._jitter is not None and "actuator_delay" in plan.names:
             self._jitter.note_latency(ids)
 
