@@ -10,13 +10,15 @@ from statistics import median
 
 import torch
 
-from trirl_robot.irl.imitation import ImitationLearner
+from trirl_robot.irl.imitation import ImitationConfig, ImitationLearner
 from trirl_robot.rl.processes import joined
 from trirl_robot.runs.folder import RunFolder
 from trirl_robot.runs.train import build_learner
 
 COMPARED = 3
 """Iterations after which parameters are compared."""
+CLONING_EPOCHS = 20
+"""Passes over the demonstrations before that; every process clones the whole policy."""
 
 
 def main() -> None:
@@ -28,8 +30,11 @@ def main() -> None:
     parser.add_argument("--timed", type=int, default=0, help="iterations that are timed after that")
     arguments = parser.parse_args()
     folder, config = RunFolder.open(arguments.run)
+    algorithm = config.algorithm
+    assert isinstance(algorithm, ImitationConfig)
     # so that the update of the policy is compared too, and not the critic's alone
-    config = replace(config, algorithm=replace(config.algorithm, warmup_iterations=0))  # type: ignore[call-arg]
+    cloning = replace(algorithm.cloning, epochs=CLONING_EPOCHS)
+    config = replace(config, algorithm=replace(algorithm, warmup_iterations=0, cloning=cloning))
     with joined() as processes:
         learner = build_learner(config, folder.path, nthread=arguments.threads, processes=processes)
         assert isinstance(learner, ImitationLearner)
