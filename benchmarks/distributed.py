@@ -6,7 +6,8 @@
 Both have the same simulations in all; two processes have half of them each. One process uses every
 core already (simulations on all, policy and critic side by side), so that two are faster only where
 networks or simulations are large, or on more than one machine; beside both, one process on one
-thread says what a process gains.
+thread says what a process gains. Contacts amplify rounding, so that beside the difference between
+one process and two stands that between one process and itself with one bias moved by 1e-7.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import torch
 from experts import demonstrations_of
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 
 from teleop.record import record
 from trirl_robot.cli.train import resolve
@@ -38,6 +40,8 @@ from trirl_robot.sim.episode_random import Purpose
 
 PROCESSES = (1, 2)
 TOLERANCE = 1e-5
+MOVE = 1e-7
+MOVED = "1 process, one bias moved by 1e-7"
 EPISODES = 200
 DEMONSTRATIONS, QUICK_DEMONSTRATIONS = 20, 5
 """Reaches that are recorded; the former is what `trirl demo` does."""
@@ -53,6 +57,9 @@ class Case:
     """Preset of training and evaluation."""
     steps: int
     """Environment steps of the whole training."""
+    compared: int
+    """Iterations after which parameters are asked to agree: HalfCheetah's contacts make 30 of 1e-7
+    within a rollout, so that there only the first, before which nothing differs, can be asked."""
 
     def demonstrations(self, folder: Path, count: int) -> Path:
         """Return the file to learn from: so many reaches, or the imitation benchmark's file."""
@@ -64,8 +71,8 @@ class Case:
 
 
 CASES = (
-    Case(task="so101-reach", randomisation="light", steps=450_000),
-    Case(task="half-cheetah", randomisation="none", steps=200_000),
+    Case(task="so101-reach", randomisation="light", steps=450_000, compared=3),
+    Case(task="half-cheetah", randomisation="none", steps=200_000, compared=1),
 )
 
 
@@ -76,6 +83,7 @@ def main() -> None:
     parser.add_argument("--timed", type=int, default=15, help="iterations of a timing")
     parser.add_argument("--repeats", type=int, default=3, help="timings of each, in turn")
     parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--short", action="store_true", help="leave the whole trainings out")
     parser.add_argument("--quick", action="store_true", help="a minute; trainings are too short")
     arguments = parser.parse_args()
     if arguments.quick:
@@ -98,14 +106,13 @@ def _figures(case: Case, folder: Path, arguments: argparse.Namespace) -> Iterato
         for seed in arguments.seeds
     ]
     found = _short_runs(configured[0], arguments)
-    one, two = found["1 process"][0]["history"], found["2 processes"][0]["history"]
-    for iteration, (first, second) in enumerate(zip(one, two, strict=True), start=1):
-        yield Figure(
-            name=f"distributed/{case.task}/difference after {iteration}",
-            value=max(float((first[name] - second[name]).abs().max()) for name in first),
-            unit="1",
-            goal=f"<= {TOLERANCE:g}",
-        )
+    one, two, moved = (found[kind][0]["history"] for kind in ("1 process", "2 processes", MOVED))
+    for iteration, (first, second, third) in enumerate(zip(one, two, moved, strict=True), start=1):
+        name = f"distributed/{case.task}/difference after {iteration}"
+        goal = f"<= {TOLERANCE:g}" if iteration <= case.compared else None
+        yield Figure(name=name, value=_apart(first, second), unit="1", goal=goal)
+        yield Figure(name=f"{name}, {MOVED}", value=_apart(first, third), unit="1")
+    del found[MOVED]
     for name, results in found.items():
         rates = [result["steps_per_s"] for result in results]
         yield Figure(
@@ -115,7 +122,7 @@ def _figures(case: Case, folder: Path, arguments: argparse.Namespace) -> Iterato
             spread=(min(rates), max(rates)),
             n=len(rates),
         )
-    for count in PROCESSES:
+    for count in () if arguments.short else PROCESSES:
         yield from _trained(case, configured, count)
 
 
@@ -136,12 +143,19 @@ def _short_runs(run: RunFolder, arguments: argparse.Namespace) -> dict[str, list
     worker, result = Path(__file__).with_name("distributed_run.py"), run.path / "result.pt"
     kinds = {"1 process, 1 thread": (1, 1), "1 process": (1, 0), "2 processes": (2, 0)}
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in kinds}
+    _launch(1, worker, run.path, result, "--move", MOVE)
+    found[MOVED] = [torch.load(result)]
     for _ in range(arguments.repeats):
         for name, (count, threads) in kinds.items():
             options = ("--threads", threads, "--timed", arguments.timed)
             _launch(count, worker, run.path, result, *options)
             found[name].append(torch.load(result))
     return found
+
+
+def _apart(first: dict[str, Tensor], second: dict[str, Tensor]) -> float:
+    """Return the greatest difference of any parameter."""
+    return max(float((first[name] - second[name]).abs().max()) for name in first)
 
 
 def _launch(processes: int, *command: object) -> None:

@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("result", type=Path, help="file to write")
     parser.add_argument("--threads", type=int, default=0, help="threads of one process")
     parser.add_argument("--timed", type=int, default=0, help="iterations that are timed after that")
+    parser.add_argument("--move", type=float, default=0.0, help="added to one bias of the policy")
     arguments = parser.parse_args()
     folder, config = RunFolder.open(arguments.run)
     algorithm = config.algorithm
@@ -39,6 +40,8 @@ def main() -> None:
         learner = build_learner(config, folder.path, nthread=arguments.threads, processes=processes)
         assert isinstance(learner, ImitationLearner)
         learner.clone()
+        with torch.no_grad():
+            learner.policy.network[-1].bias[0] += arguments.move
         history = []
         for _ in range(COMPARED):
             learner.step()
