@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trirl_robot.kinematics import ForwardKinematics, move_tip
-from trirl_robot.sim.compiled import compiled
+from trirl_robot.sim.compiled import compiled, count
 from trirl_robot.sim.episode_random import EpisodeRandom
 from trirl_robot.sim.joint_loops import collect_poses, read_joints, write_controls
 from trirl_robot.sim.randomisation.config import RandomisationConfig
@@ -245,7 +245,7 @@ class ArmSimulation:
 
     def measure(self) -> None:
         """Read all sensors, once a control step."""
-        self.readings += 1
+        count(self.readings)
         self._measured = self._sensors.read(self._signals(self._everyone), self.readings)
         self._locate(self._everyone)
 

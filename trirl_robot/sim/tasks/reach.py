@@ -179,11 +179,11 @@ class ReachTask(ArmTask):
     def after_step(self) -> Outcome:
         """Measure; the reward is minus the distance, success is to have stayed at the target."""
         self.measure()
-        distance = self.distance()
-        terminated, success = np.zeros((2, len(distance)), dtype=np.bool_)
-        goal = (self.config.success_radius_m, self._hold_steps)
-        _stay(distance, *goal, self._steps_at_target, success)
-        return Outcome(reward=-distance, terminated=terminated, success=success)
+        radius_m, hold_steps = self.config.success_radius_m, self._hold_steps
+        reward, terminated, success = _outcome(
+            self.distance(), radius_m, hold_steps, self._steps_at_target
+        )
+        return Outcome(reward=reward, terminated=terminated, success=success)
 
     def get_state(self) -> dict[str, Any]:
         """Return everything that `set_state` needs to go on bit for bit."""
@@ -196,10 +196,13 @@ class ReachTask(ArmTask):
 
 
 @compiled
-def _stay(
-    distance: Array, radius_m: float, hold_steps: int, steps_at_target: Steps, success: Mask
-) -> None:
-    """Count the steps at the target, (N,), and write where they are enough for success, (N,)."""
-    for i in range(distance.shape[0]):
+def _outcome(
+    distance: Array, radius_m: float, hold_steps: int, steps_at_target: Steps
+) -> tuple[Array, Mask, Mask]:
+    """Return reward, termination and success, (N,); count the steps at the target, (N,)."""
+    count = distance.shape[0]
+    terminated, success = np.zeros(count, np.bool_), np.empty(count, np.bool_)
+    for i in range(count):
         steps_at_target[i] = steps_at_target[i] + 1 if distance[i] < radius_m else 0
         success[i] = steps_at_target[i] >= hold_steps
+    return -distance, terminated, success

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from trirl_robot.config import require
 from trirl_robot.contract import CONTRACT_VERSION, ActionField, PolicyContract
-from trirl_robot.sim.compiled import compiled
+from trirl_robot.sim.compiled import compiled, count
 from trirl_robot.sim.episode_random import EpisodeRandom, Stream
 from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.randomisation.distributions import quantile
@@ -190,7 +190,7 @@ class BenchmarkTask(Task):
 
     def _measure(self) -> None:
         """Read the observation, once a control step."""
-        self._readings += 1
+        count(self._readings)
         self._measured = self._sensors.read(self._true(EVERYTHING), self._readings)
 
     def _control_effort(self) -> Array:
