@@ -27,6 +27,8 @@ def test_inputs_are_taken_by_name_before_and_after_the_step(contract):
         *range(26),
         *range(200, 226),
     ]
+    one = select(contract, "joint_velocity.2", "next_joint_velocity.0", "action.4")
+    assert one.tolist() == [place + 2, 200.0 + place, 104.0]
 
 
 def test_an_absorbing_state_is_marked_and_nothing_else_is(contract):
@@ -42,7 +44,7 @@ def test_only_what_reads_the_next_observation_needs_it(contract):
     assert not FeatureSelection(contract, ("observation", "action")).reads_next
 
 
-@pytest.mark.parametrize("inputs", [(), ("joint_velocitys",)])
+@pytest.mark.parametrize("inputs", [("joint_velocity.5",), (), ("joint_velocitys",)])
 def test_no_inputs_or_unknown_ones_are_refused(contract, inputs):
     with pytest.raises(ConfigError, match=r"no inputs|did you mean 'joint_velocity'"):
         FeatureSelection(contract, inputs)

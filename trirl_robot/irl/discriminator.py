@@ -25,7 +25,7 @@ class DiscriminatorConfig:
 
     inputs: tuple[str, ...] = ("observation", "action")
     """What it sees: observation fields, `observation` for all of them, `action`; with `next_` in
-    front as they are after the step."""
+    front as they are after the step, and with `.0` behind the first value of one alone."""
     scaling: Scaling = "compressed"
     """How it scales what it sees; see `InputScaler`."""
     hidden: int = 64

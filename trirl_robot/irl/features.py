@@ -41,7 +41,7 @@ class FeatureSelection(nn.Module):
         Args:
             contract: what observation and action are.
             inputs: observation fields, `observation` for all of them, `action`; with `next_` in
-                front as they are after the step.
+                front as they are after the step, with `.0` behind the first value alone, and so on.
             noise: standard deviation of the noise in training, by input, in its own unit.
             scaling: how inputs are scaled.
 
@@ -54,7 +54,8 @@ class FeatureSelection(nn.Module):
         deviations: list[float] = []
         for name in inputs:
             if name not in places:
-                raise ConfigError(unknown_name("discriminator input", name, places))
+                whole = [known for known in places if "." not in known]
+                raise ConfigError(unknown_name("discriminator input", name, whole))
             positions += places[name]
             deviations += [(noise or {}).get(name, 0.0)] * len(places[name])
         if not positions:
@@ -116,8 +117,10 @@ def _places(contract: PolicyContract) -> dict[str, list[int]]:
         OBSERVATION: range(size),
         **{n: range(p.start, p.stop) for n, p in contract.observation_slices.items()},
     }
-    return {
+    inputs = {
         **{name: list(place) for name, place in fields.items()},
         ACTION: list(range(size, after)),
         **{NEXT + name: [after + i for i in place] for name, place in fields.items()},
     }
+    single = {f"{name}.{i}": [at] for name, place in inputs.items() for i, at in enumerate(place)}
+    return {**inputs, **single}
