@@ -6,9 +6,12 @@
     python benchmarks/frozen_reward.py --quick               minutes; figures are poor
 
 Each reward comes from a run of `benchmarks/imitation.py` on ten demonstrations, which is made where
-its rewards are missing. PPO then starts from random weights, on that reward alone; with the task's
-own reward, it shows what the same steps are worth at best. Finished runs are kept under
-`benchmarks/results/frozen_reward` and not made again.
+its rewards are missing. A reward that others shall learn from has to know what it is like far from
+the expert: these runs start from random weights, half of each discriminator's negatives are those
+of earlier policies, and it reads how the torso moves and nothing else, for every method alike. PPO
+then starts from random weights, on that reward alone; with the task's own reward, it shows what the
+same steps are worth at best. Finished runs are kept under `benchmarks/results/frozen_reward` and
+not made again.
 """
 
 from __future__ import annotations
@@ -40,6 +43,15 @@ from trirl_robot.runs.settings import RunConfig
 RESULTS = FOLDER / "results" / "frozen_reward"
 TRUE = "task"
 """Method that stands for the task's own reward."""
+SOURCE = {
+    "half-cheetah": (
+        "start=scratch",
+        "discriminator.replay_share=0.5",
+        "discriminator.gradient_penalty=1.0",
+        "discriminator.inputs=[slide_position,joint_angle.0,slide_velocity,joint_velocity.0]",
+    )
+}
+"""Settings of the runs that learn a reward to keep, by task."""
 STEPS = 600_000
 """Environment steps of a fresh policy."""
 GOALS = {"trirl average": ">= 0.70"}
@@ -87,8 +99,8 @@ class FrozenCell:
             demonstrations=10,
             keep_every=1,
             seed=self.seed,
-            variant=self.variant,
-            settings=self.settings,
+            variant="-".join(filter(None, ["keep", self.variant])),
+            settings=(*SOURCE[self.task], *self.settings),
         )
 
 
@@ -108,7 +120,7 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--task", default="half-cheetah")
+    parser.add_argument("--task", default="half-cheetah", choices=list(SOURCE))
     parser.add_argument("--method", nargs="+", default=[*WEIGHTINGS, TRUE])
     parser.add_argument("--seeds", nargs="+", type=int, default=list(range(5)))
     parser.add_argument("--variant", default="", help="name of the settings given with --set")
