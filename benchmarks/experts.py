@@ -37,7 +37,7 @@ FOLDER = Path(__file__).parent
 EXPERTS, DEMONSTRATIONS = FOLDER / "experts", FOLDER / "demonstrations"
 
 GOALS = {"half-cheetah": 5500.0, "hopper": 3000.0, "walker2d": 4000.0, "ant": 4500.0}
-"""Least mean return of an expert."""
+"""Least mean return of an expert, and least return of a demonstration."""
 SCRIPTED = ("so101-reach", "so101-push", "so101-lift")
 """Tasks whose demonstrations come from a scripted operator."""
 DEMONSTRATION_COUNT = 10
@@ -99,7 +99,14 @@ def demonstrations_of(task: str) -> Path:
             autoreset=False,
         )
         name = f"expert of {task}"
-        demonstrate(expert_policy(task), env, name, path, successes=DEMONSTRATION_COUNT)
+        demonstrate(
+            expert_policy(task),
+            env,
+            name,
+            path,
+            successes=DEMONSTRATION_COUNT,
+            least_return=GOALS.get(task),
+        )
     return path
 
 

@@ -59,3 +59,16 @@ def test_only_episodes_that_fulfil_the_task_are_kept_on_demand(tmp_path):
             RandomPolicy(env.contract.action_size), env, "nobody", tmp_path / "a.hdf5", successes=1
         )
     assert not (tmp_path / "a.hdf5").exists()
+
+
+def test_a_least_return_takes_the_place_of_the_tasks_own_success(tmp_path):
+    for least_return, kept in ((-1e9, 2), (None, None), (1e9, None)):
+        env = make_batch("half-cheetah", num_envs=3, randomisation="none", autoreset=False)
+        path = tmp_path / f"{least_return}.hdf5"
+        policy = RandomPolicy(env.contract.action_size)
+        settings = {"successes": 2, "least_return": least_return}
+        if kept is None:
+            with pytest.raises(DatasetError, match="in 0 of 3 episodes"):
+                demonstrate(policy, env, "nobody", path, **settings)
+        else:
+            assert len(demonstrate(policy, env, "nobody", path, **settings)) == kept

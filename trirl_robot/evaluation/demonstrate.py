@@ -24,7 +24,13 @@ PACKAGES = ("trirl-robot", "mujoco", "numpy")
 
 
 def demonstrate(
-    policy: Policy, env: BatchEnv, name: str, path: Path, *, successes: int | None = None
+    policy: Policy,
+    env: BatchEnv,
+    name: str,
+    path: Path,
+    *,
+    successes: int | None = None,
+    least_return: float | None = None,
 ) -> Array:
     """Run one episode of a policy in each environment and store them.
 
@@ -35,6 +41,7 @@ def demonstrate(
         path: the HDF5 file; episodes are appended where it exists.
         successes: store so many episodes that fulfilled the task, the first, as a recorder would;
             None stores all.
+        least_return: return from which on an episode counts as such; None asks the task.
 
     Returns:
         Returns of the task's own reward, of what is stored.
@@ -59,7 +66,7 @@ def demonstrate(
         _episode(env, i, recorded[: length[i]], name, began, began_ns) for i in range(env.num_envs)
     ]
     if successes is not None:
-        fulfilled = [episode for episode in episodes if episode.outcome == "success"]
+        fulfilled = [episode for episode in episodes if _is_fulfilled(episode, least_return)]
         if len(fulfilled) < successes:
             raise DatasetError(
                 f"{name} fulfilled the task in {len(fulfilled)} of {len(episodes)} episodes, "
@@ -69,6 +76,12 @@ def demonstrate(
     for episode in episodes:
         save_demonstration(path, episode, env.contract)
     return np.array([episode.reward.sum() for episode in episodes])
+
+
+def _is_fulfilled(episode: Demonstration, least_return: float | None) -> bool:
+    if least_return is None:
+        return episode.outcome == "success"
+    return bool(episode.reward.sum() >= least_return)
 
 
 def _episode(
