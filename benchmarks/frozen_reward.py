@@ -48,7 +48,7 @@ SOURCE = {
         "start=scratch",
         "discriminator.replay_share=0.5",
         "discriminator.gradient_penalty=1.0",
-        "discriminator.inputs=[slide_position,joint_angle.0,slide_velocity,joint_velocity.0]",
+        "discriminator.inputs=[slide_position,slide_velocity]",
     )
 }
 """Settings of the runs that learn a reward to keep, by task."""
