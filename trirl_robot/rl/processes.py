@@ -72,7 +72,8 @@ class Processes:
         """Threads that it may simulate on; 0 for all cores."""
         if self.on_this_machine == 1:
             return 0
-        return max(1, (os.cpu_count() or 1) // self.on_this_machine)
+        # those that it may run on, which a container or a scheduler may have limited
+        return max(1, len(os.sched_getaffinity(0)) // self.on_this_machine)
 
     def place(self, num_envs: int) -> Place:
         """Return which of so many environments this process simulates.

@@ -53,6 +53,7 @@ class Simulation:
         self.time: Array = self.batch.bind("time")
         # a row of the state begins with time, positions and velocities, in this order
         self.motion: Array = self.batch.state[:, 1 : 1 + model.nq + model.nv]
+        """Positions, then velocities, (N, nq + nv); a view of the state."""
         self._history: Array = self.batch.bind("history")
         self._history_template, places = _history_layout(model)
         self._history_places = np.array([p for row in places.values() for p in row], dtype=np.intp)
