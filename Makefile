@@ -27,7 +27,7 @@ demo: setup ## record, train, evaluate, export and deploy an SO-101 reach, with 
 
 test: setup ## format, lint, types, import rules, spelling, then the tests
 	$(MAKE) --no-print-directory lint types
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term
 
 lint: setup
 	$(BIN)/ruff format --check .
