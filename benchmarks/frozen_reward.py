@@ -32,7 +32,7 @@ from imitation_run import FOLDER, WEIGHTINGS, Cell, measure, train_measured
 from imitation_table import interval, iqm
 from rich.console import Console
 from rich.table import Table
-from side_by_side import run_apart
+from side_by_side import parse, run_apart
 
 from trirl_robot.cli import train as training
 from trirl_robot.cli import transfer
@@ -123,15 +123,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--task", default="half-cheetah", choices=list(SOURCE))
     parser.add_argument("--method", nargs="+", default=[*WEIGHTINGS, TRUE])
     parser.add_argument("--seeds", nargs="+", type=int, default=list(range(5)))
-    parser.add_argument("--variant", default="", help="name of the settings given with --set")
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="other settings")
-    parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
-    parser.add_argument("--table", action="store_true", help="only print what is done")
     parser.add_argument("--quick", action="store_true", help="one short run of each reward")
-    parser.add_argument("--json", type=Path, help="write the figures here")
-    arguments = parser.parse_args()
-    if arguments.set and not arguments.variant:
-        parser.error("--set needs a --variant, the name under which its results are kept")
+    arguments = parse(parser)
     if arguments.quick:
         arguments.seeds, arguments.variant = [0], "quick"
         arguments.set = [f"total_steps={QUICK}"]

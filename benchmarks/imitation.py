@@ -17,12 +17,11 @@ import argparse
 import itertools
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 from experts import demonstrations_of
 from imitation_run import Cell
 from imitation_table import print_tables
-from side_by_side import run_apart
+from side_by_side import parse, run_apart
 
 CORE = ("half-cheetah", "hopper", "point-maze", "so101-reach", "so101-push")
 METHODS = ("trirl", "gail", "airl", "bc")
@@ -62,15 +61,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--randomisation", default="none", help="dynamics of training and test")
     parser.add_argument("--observation-only", action="store_true", help="no demonstrated actions")
     parser.add_argument("--ablations", action="store_true", help="TRIRL, part by part, and whole")
-    parser.add_argument("--variant", default="", help="name of the settings given with --set")
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="other settings")
-    parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
-    parser.add_argument("--table", action="store_true", help="only print what is done")
     parser.add_argument("--quick", action="store_true", help="one short run of each method")
-    parser.add_argument("--json", type=Path, help="write the figures here")
-    arguments = parser.parse_args()
-    if arguments.set and not arguments.variant:
-        parser.error("--set needs a --variant, the name under which its results are kept")
+    arguments = parse(parser)
     if arguments.quick:
         arguments.task, arguments.seeds, arguments.demonstrations = ["half-cheetah"], [0], [10]
         arguments.variant, arguments.set = "quick", list(QUICK)

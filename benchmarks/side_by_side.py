@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -21,6 +22,19 @@ class Kept(Protocol):
     @property
     def name(self) -> str:
         """Name of what is kept of it."""
+
+
+def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Read the command line, with the options that all benchmarks of many runs have."""
+    parser.add_argument("--variant", default="", help="name of the settings given with --set")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="other settings")
+    parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
+    parser.add_argument("--table", action="store_true", help="only print what is done")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    arguments = parser.parse_args()
+    if arguments.set and not arguments.variant:
+        parser.error("--set needs a --variant, the name under which its results are kept")
+    return arguments
 
 
 def run_apart(script: str, cells: Sequence[Kept], jobs: int) -> None:
