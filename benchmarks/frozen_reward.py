@@ -9,8 +9,8 @@ Each reward comes from a run of `benchmarks/imitation.py` on ten demonstrations,
 its rewards are missing. A reward that others shall learn from has to know what it is like far from
 the expert: these runs start from random weights, half of each discriminator's negatives are those
 of earlier policies, and it reads how the torso moves and nothing else, for every method alike. PPO
-then starts from random weights, on that reward alone; with the task's own reward, it shows what the
-same steps are worth at best. Finished runs are kept under `benchmarks/results/frozen_reward` and
+then starts from random weights, on that reward alone; with the task's own reward and the same
+settings, it shows what the steps are worth at best. Finished runs are kept under `benchmarks/results/frozen_reward` and
 not made again.
 """
 
@@ -22,7 +22,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,10 @@ from trirl_robot.cli import train as training
 from trirl_robot.cli import transfer
 from trirl_robot.evaluation.results import Figure, write_results
 from trirl_robot.files import write_text_atomically
+from trirl_robot.rl.on_policy import OnPolicyConfig
+from trirl_robot.runs.algorithms import load_algorithm
 from trirl_robot.runs.settings import RunConfig
+from trirl_robot.sim.tasks.registry import load_task
 
 RESULTS = FOLDER / "results" / "frozen_reward"
 TRUE = "task"
@@ -48,6 +51,7 @@ SOURCE = {
         "start=scratch",
         "discriminator.replay_share=0.5",
         "discriminator.gradient_penalty=1.0",
+        "discriminator.gradient_norm=1.0",
         "discriminator.inputs=[slide_position,slide_velocity]",
     )
 }
@@ -184,15 +188,12 @@ def _config(cell: FrozenCell, path: Path) -> RunConfig:
             seed=cell.seed,
             overrides=settings,
         )
-    return training.resolve(
-        None,
-        path,
-        task=cell.task,
-        randomisation="none",
-        algorithm="ppo",
-        seed=cell.seed,
-        overrides=settings,
+    config = training.resolve(
+        None, path, task=cell.task, randomisation="none", algorithm="ppo", seed=cell.seed
     )
+    recipe = load_algorithm("transfer", load_task(cell.task), settings)
+    alike = {field.name: getattr(recipe, field.name) for field in fields(OnPolicyConfig)}
+    return replace(config, algorithm=replace(config.algorithm, **{**alike, "algorithm": "ppo"}))
 
 
 def _label(row: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ import io
 import logging
 import operator
 import statistics
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -33,7 +34,7 @@ QUICK_SCALES = (16, 256, 1024)
 THREADS = (1, 2, 4)
 COMPARISONS = {">=": operator.ge, "<=": operator.le, "==": operator.eq}
 """What a goal may ask for."""
-CONSOLE = Console()
+CONSOLE = Console(width=None if sys.stdout.isatty() else 140)
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trirl_robot.cli.deployment import DeployResult, read_result, write_result
+from trirl_robot.cli.options import randomisation_option
 from trirl_robot.cli.progress import progress_bar
 from trirl_robot.contract import require_same
 from trirl_robot.errors import ConfigError, DeploymentError
@@ -54,12 +55,7 @@ OnProgress = Callable[[DeployProgress], None]
 @click.command(name="deploy")
 @click.argument("policy", type=click.Path(path_type=Path))
 @click.option("--reaches", default=40, show_default=True, help="Number of reaches, 4 s each.")
-@click.option(
-    "--randomisation",
-    default="shifted",
-    show_default=True,
-    help="Preset or file of the dynamics drawn for each reach.",
-)
+@randomisation_option("Dynamics drawn for each reach", default="shifted")
 @click.option("--seed", default=0, show_default=True, help="Fixes targets and dynamics.")
 @click.option("--task", default="so101-reach", show_default=True, help="Task name or file.")
 @click.option(

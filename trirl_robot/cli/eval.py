@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from trirl_robot.cli.options import randomisation_option
 from trirl_robot.cli.progress import progress_bar
 from trirl_robot.contract import require_same
 from trirl_robot.errors import ConfigError
@@ -34,11 +35,10 @@ BATCH = 100
 @click.command(name="eval")
 @click.argument("policy", type=str)
 @click.option("--task", default="so101-reach", show_default=True, help="Task name or file.")
-@click.option(
-    "--randomisation",
+@randomisation_option(
+    "Dynamics to evaluate in, may be given several times [default: light, shifted]",
     "presets",
     multiple=True,
-    help="Preset name or file; can be given several times.  [default: light, shifted]",
 )
 @click.option("--episodes", default=200, show_default=True, help="Episodes for each preset.")
 @click.option("--seed", default=0, show_default=True, help="Fixes dynamics, starts and targets.")

@@ -14,6 +14,7 @@ from rich.table import Table
 from teleop.record import RecordSummary, record
 from teleop.session import Progress as SessionProgress
 from trirl_robot.cli.main import INTERRUPTED
+from trirl_robot.cli.options import randomisation_option
 from trirl_robot.demos.recorder import Existing, Stored
 
 
@@ -29,12 +30,7 @@ from trirl_robot.demos.recorder import Existing, Stored
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="HDF5 file to write."
 )
 @click.option("--seed", default=0, show_default=True, help="Fixes everything that is drawn.")
-@click.option(
-    "--randomisation",
-    default="light",
-    show_default=True,
-    help="Dynamics drawn at each episode: preset name or YAML file.",
-)
+@randomisation_option("Dynamics drawn at each episode", default="light")
 @click.option("--operator", default=None, help="Who demonstrates.  [default: the name of the user]")
 @click.option("--fast", is_flag=True, help="As fast as the machine can, not at the control rate.")
 @click.option("--append", is_flag=True, help="Add to the output if it exists.")

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from trirl_robot.cli.options import device_option, randomisation_option
 from trirl_robot.cli.progress import progress_bar
 from trirl_robot.demos.dataset import load_demonstrations
 from trirl_robot.errors import ConfigError
@@ -24,22 +25,13 @@ from trirl_robot.runs.train import build_learner, train
 from trirl_robot.sim.randomisation.config import load_randomisation
 from trirl_robot.sim.tasks.registry import load_task
 
-device_option = click.option(
-    "--device",
-    type=click.Choice(["cpu", "cuda"]),
-    default="cpu",
-    show_default=True,
-    help="Where networks learn; simulations run on the processor.",
-)
-"""What `trirl train` and `trirl transfer` are told alike."""
-
 
 @click.command(name="train")
 @click.argument("demonstrations", type=click.Path(path_type=Path), required=False)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="New run folder.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run folder.")
 @click.option("--task", help="Task name or file; by default the demonstrations'.")
-@click.option("--randomisation", default="light", show_default=True, help="Preset name or file.")
+@randomisation_option("Dynamics drawn at each episode", default="light")
 @click.option("--algorithm", default="trirl", show_default=True, help="Algorithm name or file.")
 @click.option("--episodes", type=int, help="Learn from the first so many demonstrations only.")
 @click.option(

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from trirl_robot.cli.train import begin, device_option
+from trirl_robot.cli.options import device_option, randomisation_option
+from trirl_robot.cli.train import begin
 from trirl_robot.errors import ConfigError
 from trirl_robot.irl.transfer import FrozenReward, TransferConfig
 from trirl_robot.rl.processes import DeviceKind, joined
@@ -22,7 +23,7 @@ from trirl_robot.sim.tasks.registry import load_task
 @click.argument("reward", type=click.Path(path_type=Path))
 @click.option("--task", required=True, help="Task name or file.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Run folder.")
-@click.option("--randomisation", default="light", show_default=True, help="Preset name or file.")
+@randomisation_option("Dynamics drawn at each episode", default="light")
 @click.option("--algorithm", default="transfer", show_default=True, help="Recipe name or file.")
 @click.option("--seed", default=0, show_default=True, help="Fixes everything that is drawn.")
 @click.option(

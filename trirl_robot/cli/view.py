@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from trirl_robot.cli.options import randomisation_option
 from trirl_robot.contract import require_same
 from trirl_robot.errors import ConfigError
 from trirl_robot.evaluation.rollouts import OnnxPolicy, Policy, RandomPolicy, ZeroPolicy
@@ -25,13 +26,7 @@ from trirl_robot.view.viewer import Viewer
     type=click.Choice(["policy", "zero", "random"]),
     help="Where actions come from at first.  [default: policy where one is given, else random]",
 )
-@click.option(
-    "--randomisation",
-    "--randomise",
-    default="light",
-    show_default=True,
-    help="Preset name or file of the dynamics that are drawn.",
-)
+@randomisation_option("Dynamics drawn for each simulation", default="light")
 @click.option("--num-envs", default=16, show_default=True, help="Simulations that run.")
 @click.option("--seed", default=0, show_default=True, help="Fixes everything that is drawn.")
 @click.option("--port", default=8080, show_default=True, help="Port of the page; 0 takes any.")
