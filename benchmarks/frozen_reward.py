@@ -10,8 +10,8 @@ its rewards are missing. A reward that others shall learn from has to know what 
 the expert: these runs start from random weights, half of each discriminator's negatives are those
 of earlier policies, and it reads how the torso moves and nothing else, for every method alike. PPO
 then starts from random weights, on that reward alone; with the task's own reward and the same
-settings, it shows what the steps are worth at best. Finished runs are kept under `benchmarks/results/frozen_reward` and
-not made again.
+settings, it shows what the steps are worth at best. Finished runs are kept under
+`benchmarks/results/frozen_reward` and not made again.
 """
 
 from __future__ import annotations
