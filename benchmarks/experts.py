@@ -31,7 +31,7 @@ from trirl_robot.model_file import ModelFile
 from trirl_robot.sim.env import make_batch
 from trirl_robot.sim.episode_random import Purpose
 from trirl_robot.sim.tasks.point_maze import PointMazeConfig
-from trirl_robot.sim.tasks.registry import load_task
+from trirl_robot.sim.tasks.registry import TaskConfig, load_task
 
 FOLDER = Path(__file__).parent
 EXPERTS, DEMONSTRATIONS = FOLDER / "experts", FOLDER / "demonstrations"
@@ -73,8 +73,14 @@ def train_expert(task: str, seed: int, console: Console) -> None:
     export_learnt_policy(folder, EXPERTS / f"{task}.onnx")
 
 
+def expert_file(task: TaskConfig) -> Path | None:
+    """Return the file of a trained expert; None where the expert is a script."""
+    scripted = task.name in SCRIPTED or isinstance(task, PointMazeConfig)
+    return None if scripted else EXPERTS / f"{task.name}.onnx"
+
+
 def expert_policy(task: str) -> Policy:
-    """Return the expert of a task: trained, or for the maze written down."""
+    """Return the expert of a benchmark's task: trained, or for the maze written down."""
     config = load_task(task)
     if isinstance(config, PointMazeConfig):
         return MazeExpert(config)

@@ -28,7 +28,16 @@ from typing import Any
 
 import numpy as np
 from experts import demonstrations_of
-from imitation_run import FOLDER, WEIGHTINGS, Cell, measure, train_measured
+from imitation_run import (
+    FOLDER,
+    WEIGHTINGS,
+    Cell,
+    Row,
+    digest,
+    measure,
+    read_row,
+    train_measured,
+)
 from imitation_table import interval, iqm
 from rich.console import Console
 from rich.table import Table
@@ -95,6 +104,12 @@ class FrozenCell:
         return RESULTS / f"{self.name}.json"
 
     @property
+    def recipe(self) -> str:
+        """Digest of everything that the result depends on beside this cell and the code."""
+        source = "" if self.method == TRUE else self.source.recipe
+        return digest(source, load_algorithm("transfer", load_task(self.task)))
+
+    @property
     def source(self) -> Cell:
         """The run that learns the reward."""
         return Cell(
@@ -114,12 +129,11 @@ def main() -> None:
     cells = list(_cells(arguments))
     if not arguments.table:
         demonstrations_of(arguments.task)
-        missing = [cell for cell in cells if arguments.quick or not cell.path.is_file()]
+        missing = [cell for cell in cells if arguments.quick or _kept(cell) is None]
         sources = {cell.source.name: cell.source for cell in missing if not _has_reward(cell)}
         run_apart("imitation_run", list(sources.values()), arguments.jobs)
         run_apart("frozen_reward", missing, arguments.jobs)
-    rows = [json.loads(cell.path.read_text()) for cell in cells if cell.path.is_file()]
-    _print(rows, arguments.json)
+    _print([row for cell in cells if (row := _kept(cell)) is not None], arguments.json)
 
 
 def _arguments() -> argparse.Namespace:
@@ -149,6 +163,10 @@ def _cells(arguments: argparse.Namespace) -> Iterator[FrozenCell]:
             )
 
 
+def _kept(cell: FrozenCell) -> Row | None:
+    return read_row(cell.path, cell.recipe)
+
+
 def _reward(cell: FrozenCell) -> Path | None:
     """Return the file of the frozen reward; None for the task's own."""
     if cell.method == TRUE:
@@ -166,12 +184,13 @@ def _cell(values: dict[str, Any]) -> FrozenCell:
     return FrozenCell(**{**values, "settings": tuple(values["settings"])})
 
 
-def _run(cell: FrozenCell) -> dict[str, Any]:
+def _run(cell: FrozenCell) -> Row:
     """Train a fresh policy on one thread; keep and return the result."""
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "run"
         folder = train_measured(path, _config(cell, path))
-        result = {**asdict(cell), **measure(cell.task, "none", folder)}
+        found = measure(cell.task, "none", folder)
+        result = {**asdict(cell), "recipe": cell.recipe, **found}
     RESULTS.mkdir(parents=True, exist_ok=True)
     write_text_atomically(cell.path, json.dumps(result, indent=1) + "\n")
     return result
@@ -196,13 +215,13 @@ def _config(cell: FrozenCell, path: Path) -> RunConfig:
     return replace(config, algorithm=replace(config.algorithm, **{**alike, "algorithm": "ppo"}))
 
 
-def _label(row: dict[str, Any]) -> str:
+def _label(row: Row) -> str:
     return " ".join(filter(None, [row["method"], row["variant"], row["weighting"]]))
 
 
-def _print(rows: list[dict[str, Any]], json_file: Path | None) -> None:
+def _print(rows: list[Row], json_file: Path | None) -> None:
     """Print the rewards side by side; write the figures."""
-    groups: dict[str, list[dict[str, Any]]] = {}
+    groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(_label(row), []).append(row)
     table = Table("reward", "seeds", "IQM (95 %)", "mean ± std", "worst", "minutes")

@@ -6,16 +6,15 @@
     python benchmarks/imitation.py --table                only print what is done
     python benchmarks/imitation.py --quick                a minute; figures are poor
 
-Each finished run is one file under `benchmarks/results/imitation` and is not run again, so that a
-long table grows over days. Two runs go side by side, one thread each. Returns are normalised so
-that the expert has 1 and uniformly random actions 0.
+Each finished run is one file under `benchmarks/results/imitation` and is not run again as long as
+its recipe stays the same, so that a long table grows over days. Two runs go side by side, one
+thread each. Returns are normalised so that the expert has 1 and uniformly random actions 0.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import json
 from collections.abc import Iterator
 
 from experts import demonstrations_of
@@ -43,12 +42,11 @@ def main() -> None:
     arguments = _arguments()
     cells = list(_cells(arguments))
     if not arguments.table:
-        missing = [cell for cell in cells if arguments.quick or not cell.path.is_file()]
+        missing = [cell for cell in cells if arguments.quick or cell.kept() is None]
         for task in sorted({cell.task for cell in missing}):
             demonstrations_of(task)
         run_apart("imitation_run", missing, arguments.jobs)
-    rows = [json.loads(cell.path.read_text()) for cell in cells if cell.path.is_file()]
-    print_tables(rows, arguments.json)
+    print_tables([row for cell in cells if (row := cell.kept()) is not None], arguments.json)
 
 
 def _arguments() -> argparse.Namespace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sys
@@ -10,13 +11,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from experts import demonstrations_of, expert_return
+from experts import demonstrations_of, expert_file, expert_return
 
 from trirl_robot.cli.export import export
 from trirl_robot.cli.train import resolve
+from trirl_robot.config import to_mapping
 from trirl_robot.evaluation.rollouts import EvaluationResult, Policy, RandomPolicy, evaluate
 from trirl_robot.files import write_text_atomically
 from trirl_robot.rl.policy import MeanAction
+from trirl_robot.runs.algorithms import load_algorithm
 from trirl_robot.runs.folder import RunFolder
 from trirl_robot.runs.policies import load_learnt
 from trirl_robot.runs.rewards import Weighting
@@ -24,7 +27,11 @@ from trirl_robot.runs.settings import RunConfig
 from trirl_robot.runs.train import build_learner, train
 from trirl_robot.sim.env import make_batch
 from trirl_robot.sim.episode_random import Purpose
+from trirl_robot.sim.randomisation.config import load_randomisation
+from trirl_robot.sim.tasks.registry import load_task
 from trirl_robot.versions import revision
+
+Row = dict[str, Any]
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results" / "imitation"
@@ -66,6 +73,23 @@ class Cell:
     """These settings."""
 
     @property
+    def overrides(self) -> tuple[str, ...]:
+        """What differs from the recipe's settings, last what counts most."""
+        if not self.observation_only:
+            return self.settings
+        # without actions there is nothing to clone
+        return ("discriminator.inputs=[observation]", "start=scratch", *self.settings)
+
+    @property
+    def recipe(self) -> str:
+        """Digest of everything that a result depends on beside this cell and the code."""
+        task = load_task(self.task)
+        settings = load_algorithm(self.method, task, self.overrides)
+        expert = expert_file(task)
+        made_by = None if expert is None else hashlib.sha256(expert.read_bytes()).hexdigest()
+        return digest(settings, task, load_randomisation(self.randomisation), made_by)
+
+    @property
     def name(self) -> str:
         """Name of the files that are kept of it."""
         setting = f"{self.demonstrations}x{self.keep_every}"
@@ -79,19 +103,33 @@ class Cell:
         """File of the result."""
         return RESULTS / f"{self.name}.json"
 
+    def kept(self) -> Row | None:
+        """Return what is kept of it; None where it has not been run, or with another recipe."""
+        return read_row(self.path, self.recipe)
+
     def reward(self, weighting: Weighting) -> Path:
         """Return the file of a reward that the run has learnt."""
-        return REWARDS / f"{self.name}_{weighting}.onnx"
+        return REWARDS / f"{self.name}_{weighting}_{self.recipe}.onnx"
 
 
-def run(cell: Cell) -> dict[str, Any]:
+def digest(*parts: Any) -> str:
+    """Return twelve hexadecimal digits of settings."""
+    text = json.dumps([to_mapping(part) for part in parts], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def read_row(path: Path, recipe: str) -> Row | None:
+    """Return the kept result of a run; None where there is none of this recipe."""
+    if not path.is_file():
+        return None
+    row: Row = json.loads(path.read_text())
+    return row if row["recipe"] == recipe else None
+
+
+def run(cell: Cell) -> Row:
     """Train and measure on one thread; keep and return the result, keep the rewards."""
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "run"
-        overrides = cell.settings
-        if cell.observation_only:
-            # without actions there is nothing to clone
-            overrides = ("discriminator.inputs=[observation]", "start=scratch", *overrides)
         config = resolve(
             demonstrations_of(cell.task),
             path,
@@ -100,10 +138,11 @@ def run(cell: Cell) -> dict[str, Any]:
             episodes=cell.demonstrations,
             keep_every=cell.keep_every,
             seed=cell.seed,
-            overrides=overrides,
+            overrides=cell.overrides,
         )
         folder = train_measured(path, config)
-        result = {**asdict(cell), **measure(cell.task, cell.randomisation, folder)}
+        found = measure(cell.task, cell.randomisation, folder)
+        result = {**asdict(cell), "recipe": cell.recipe, **found}
         for weighting in WEIGHTINGS.get(cell.method, ()):
             export(path, path / weighting, weighting)
             REWARDS.mkdir(exist_ok=True)
@@ -124,7 +163,7 @@ def train_measured(path: Path, config: RunConfig) -> RunFolder:
     return folder
 
 
-def measure(task: str, randomisation: str, folder: RunFolder) -> dict[str, Any]:
+def measure(task: str, randomisation: str, folder: RunFolder) -> Row:
     """Return what a finished run has reached, and the way there."""
     learnt = load_learnt(folder.path)
     found = _evaluate(task, randomisation, MeanAction(learnt.policy))

@@ -121,7 +121,9 @@ def _aggregates(groups: dict[tuple[str, str, str], list[Row]]) -> Table:
 
 def _setting(row: Row) -> str:
     every = f", every {row['keep_every']}th step" if row["keep_every"] > 1 else ""
-    return f"{row['demonstrations']}{every}"
+    without = ", no actions" if row["observation_only"] else ""
+    dynamics = f", {row['randomisation']}" if row["randomisation"] != "none" else ""
+    return f"{row['demonstrations']}{every}{without}{dynamics}"
 
 
 def _method(row: Row) -> str:
