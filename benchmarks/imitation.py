@@ -3,7 +3,7 @@
     python benchmarks/imitation.py                        the core set, as far as it is not done
     python benchmarks/imitation.py --task half-cheetah --method trirl gail --seeds 0 1
     python benchmarks/imitation.py --task half-cheetah --seeds 0 1 2 --ablations
-    python benchmarks/imitation.py --table                only print what is done
+    python benchmarks/imitation.py --table --plot curves.png   only show what is done
     python benchmarks/imitation.py --quick                a minute; figures are poor
 
 Each finished run is one file under `benchmarks/results/imitation` and is not run again as long as
@@ -16,8 +16,10 @@ from __future__ import annotations
 import argparse
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 from experts import demonstrations_of
+from imitation_plot import draw_curves
 from imitation_run import Cell
 from imitation_table import print_tables
 from side_by_side import parse, run_apart
@@ -46,7 +48,10 @@ def main() -> None:
         for task in sorted({cell.task for cell in missing}):
             demonstrations_of(task)
         run_apart("imitation_run", missing, arguments.jobs)
-    print_tables([row for cell in cells if (row := cell.kept()) is not None], arguments.json)
+    rows = [row for cell in cells if (row := cell.kept()) is not None]
+    print_tables(rows, arguments.json)
+    if arguments.plot is not None and rows:
+        draw_curves(rows, arguments.plot)
 
 
 def _arguments() -> argparse.Namespace:
@@ -59,6 +64,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--randomisation", default="none", help="dynamics of training and test")
     parser.add_argument("--observation-only", action="store_true", help="no demonstrated actions")
     parser.add_argument("--ablations", action="store_true", help="TRIRL, part by part, and whole")
+    parser.add_argument("--plot", type=Path, help="write learning curves here, as PNG")
     parser.add_argument("--quick", action="store_true", help="one short run of each method")
     arguments = parse(parser)
     if arguments.quick:

@@ -30,7 +30,7 @@ def print_tables(rows: Sequence[Row], json: Path | None) -> None:
     """Print a table by task, setting and method, and the aggregates over tasks."""
     groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in rows:
-        groups[_setting(row), row["task"], _method(row)].append(row)
+        groups[setting_of(row), row["task"], method_of(row)].append(row)
     table = Table(
         "demonstrations",
         "task",
@@ -119,14 +119,16 @@ def _aggregates(groups: dict[tuple[str, str, str], list[Row]]) -> Table:
     return table
 
 
-def _setting(row: Row) -> str:
+def setting_of(row: Row) -> str:
+    """Return how the demonstrations of a run are told apart from others of its task."""
     every = f", every {row['keep_every']}th step" if row["keep_every"] > 1 else ""
     without = ", no actions" if row["observation_only"] else ""
     dynamics = f", {row['randomisation']}" if row["randomisation"] != "none" else ""
     return f"{row['demonstrations']}{every}{without}{dynamics}"
 
 
-def _method(row: Row) -> str:
+def method_of(row: Row) -> str:
+    """Return the algorithm of a run, with the name of what differs from its recipe."""
     return str(row["method"]) + (f" {row['variant']}" if row["variant"] else "")
 
 

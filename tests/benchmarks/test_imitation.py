@@ -1,0 +1,106 @@
+"""The imitation benchmark: its statistics, and which kept results still count."""
+
+from __future__ import annotations
+
+import json
+
+import imitation_run
+import numpy as np
+import pytest
+from imitation_plot import draw_curves
+from imitation_run import Cell
+from imitation_table import interval, iqm, print_tables
+
+from trirl_robot.runs.algorithms import load_algorithm
+from trirl_robot.sim.tasks.registry import load_task
+
+
+def cell(**changes):
+    settings = {"task": "point-maze", "method": "trirl", "demonstrations": 10, "keep_every": 1}
+    return Cell(**{**settings, "seed": 0, **changes})
+
+
+def row(curve, seed=0, **changes):
+    return {
+        **{"task": "point-maze", "method": "trirl", "variant": "", "seed": seed},
+        **{"demonstrations": 10, "keep_every": 1, "observation_only": False},
+        **{"randomisation": "none", "normalised": curve[-1], "curve": curve, "minutes": 1.0},
+        "steps": [1000 * (i + 1) for i in range(len(curve))],
+        "seconds": [60.0 * (i + 1) for i in range(len(curve))],
+        **changes,
+    }
+
+
+def test_the_interquartile_mean_is_that_of_the_middle_half():
+    assert iqm(np.array([100.0, 1.0, 2.0, -50.0, 3.0, 4.0, 5.0, 6.0])) == pytest.approx(3.5)
+
+
+def test_an_interval_draws_runs_within_their_task_alone():
+    # were runs drawn from all tasks together, the share of each would vary
+    low, high = interval([np.full(5, 0.2), np.full(5, 0.9)])
+    assert low == high == pytest.approx(0.55)
+
+
+def test_an_interval_holds_the_mean_as_often_as_it_says():
+    generator = np.random.default_rng(3)
+    held = []
+    for _ in range(60):
+        low, high = interval([generator.normal(0.5, 0.1, 40)])
+        held.append(low <= 0.5 <= high)
+    # 95 % in the long run; fewer than 48 of 60 has a chance of 1e-7
+    assert sum(held) >= 48
+
+
+def test_the_table_shows_steps_to_0_9_worst_seed_and_falls(capsys):
+    rows = [
+        row([0.3, 0.95, 0.7, 1.0]),
+        row([0.2, 0.5, 0.92, 0.8], seed=1),
+        row([0.2, 0.5, 0.96, 0.9], seed=2, randomisation="strong", observation_only=True),
+    ]
+    print_tables(rows, None)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "10, no actions, strong" in shown
+    # two seeds; of the six evaluations that follow another, two are falls
+    assert "0.90 ± 0.10 │ 0.80 │ 2 k │ 2.5 │ 33 %" in shown
+
+
+def test_a_result_counts_until_the_recipe_changes(tmp_path, monkeypatch):
+    monkeypatch.setattr(imitation_run, "RESULTS", tmp_path)
+    done = cell()
+    assert done.kept() is None
+    done.path.write_text(json.dumps({"recipe": done.recipe, "normalised": 1.0}))
+    assert done.kept()["normalised"] == 1.0
+    assert done.reward("chain").name.endswith(f"_{done.recipe}.onnx")
+    altered = cell(settings=("step_size=0.1",))
+    assert altered.path == done.path
+    assert altered.kept() is None
+
+
+def test_a_recipe_is_that_of_task_dynamics_and_settings_and_no_seed_s():
+    recipes = {cell(seed=seed).recipe for seed in range(3)}
+    assert len(recipes) == 1
+    changes = [
+        {},
+        {"task": "so101-reach"},
+        {"method": "gail"},
+        {"randomisation": "strong"},
+        {"observation_only": True},
+        {"settings": ("step_size=0.1",)},
+    ]
+    assert len({cell(**change).recipe for change in changes}) == len(changes)
+
+
+def test_demonstrations_without_actions_leave_nothing_to_clone():
+    chosen = cell(observation_only=True)
+    settings = load_algorithm("trirl", load_task(chosen.task), chosen.overrides)
+    assert settings.start == "scratch"
+    assert settings.discriminator.inputs == ("observation",)
+
+
+def test_curves_are_drawn_for_every_setting(tmp_path):
+    path = tmp_path / "curves.png"
+    rows = [row([0.1, 0.5, 1.0], seed=s) for s in range(3)]
+    rows += [row([0.7], method="bc"), row([0.1, 0.4], demonstrations=1, variant="chain of 10")]
+    draw_curves(rows, path)
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert path.stat().st_size > 10_000
