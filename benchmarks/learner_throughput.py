@@ -89,6 +89,10 @@ def _ours() -> Callable[[int], None]:
     env = make_env(TASK, num_envs=ENVS, randomisation="none")
     learner = TaskRewardLearner(config, env, seed=0)  # type: ignore[arg-type]
     learner.ppo.side_by_side = True
+    torch.set_num_threads(1)
+    while not learner.ppo.is_side_by_side:
+        # as in every run that goes on for some seconds
+        learner.step()
 
     def learn(iterations: int) -> None:
         torch.set_num_threads(1)

@@ -79,15 +79,3 @@ def test_what_comes_after_a_termination_is_worth_what_it_is_said_to_be():
         absorbing_value=-3.0,
     )
     torch.testing.assert_close(advantage, torch.tensor([[-2.7, 4.5]]))
-
-
-def test_policy_and_critic_learn_the_same_side_by_side():
-    found = []
-    for side_by_side in (False, True):
-        ppo, generator = setup()
-        ppo.side_by_side = side_by_side
-        results = improve(ppo, generator, 3, trust_region=Penalty(1.0))
-        found.append((results, [*ppo.policy.parameters(), *ppo.critic.parameters()]))
-    (results, parameters), (beside, parameters_beside) = found
-    assert results == beside
-    assert all(torch.equal(a, b) for a, b in zip(parameters, parameters_beside, strict=True))

@@ -39,7 +39,6 @@ def minibatches(
 def descend(
     loss: Tensor,
     optimiser: torch.optim.Optimizer,
-    module: nn.Module,
     max_norm: float,
     processes: Processes,
     weight: float,
@@ -48,14 +47,14 @@ def descend(
 
     Args:
         loss: mean over this process's part of a minibatch.
-        optimiser: what takes the step.
-        module: whose parameters are moved.
+        optimiser: what takes the step; all its parameters are moved.
         max_norm: greatest norm of the gradient.
         processes: which add up their gradients.
         weight: weight of the part.
     """
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
-    processes.sum_gradients(module.parameters(), weight)
-    nn.utils.clip_grad_norm_(module.parameters(), max_norm)
+    processes.sum_gradients(parameters, weight)
+    nn.utils.clip_grad_norm_(parameters, max_norm)
     optimiser.step()

@@ -165,7 +165,7 @@ class OnPolicyLearner(ABC):
         """All optimisers, by name."""
         return {
             "policy_optimiser": self.ppo.policy_optimiser,
-            "critic_optimiser": self.ppo.critic_optimiser,
+            "critic_optimiser": self.ppo.regression.optimiser,
         }
 
     def absorbing_value(self, reward: float) -> float:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trirl_robot.config import require
 from trirl_robot.rl.advantage import generalised_advantage
@@ -17,6 +16,8 @@ from trirl_robot.rl.critic import Critic
 from trirl_robot.rl.descent import descend, minibatches
 from trirl_robot.rl.policy import GaussianPolicy, gaussian_entropy, gaussian_kl, log_prob
 from trirl_robot.rl.processes import ALONE, Processes
+from trirl_robot.rl.regression import Regression, RegressionConfig, RegressionResult
+from trirl_robot.rl.regression_process import RegressionProcess
 from trirl_robot.rl.rollout import Rollout
 from trirl_robot.rl.trust_region import Batch, TrustRegion
 
@@ -24,6 +25,8 @@ RATE_STEP = 1.5
 """Factor by which the learning rate is adapted."""
 RATE_RANGE = 30.0
 """Greatest factor between the adapted and the annealed learning rate, either way."""
+FITS_BEFORE_PROCESS = 10
+"""Fits of the critic before a process is started for it, which is not worth it for a short run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,15 +104,27 @@ class PPO:
             eps=1e-5,
             fused=True,
         )
-        self.critic_optimiser = torch.optim.Adam(
-            critic.network.parameters(), lr=config.critic_learning_rate, eps=1e-5, fused=True
+        self.regression = Regression(
+            critic.network,
+            RegressionConfig(
+                learning_rate=config.critic_learning_rate,
+                minibatch=config.minibatch,
+                max_gradient_norm=config.max_gradient_norm,
+            ),
+            processes,
         )
         self.rate_factor = 1.0
         """What the annealed learning rate is multiplied by to meet `kl_target`."""
         self.side_by_side = False
-        """Whether policy and critic learn on a thread each; the result is the same bit for bit.
-        Not for several processes, each of which has to add up gradients in the same order."""
-        self._worker = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,))
+        """Whether the critic learns in a process of its own, once the training has gone on for a
+        while; the result is the same bit for bit. Only for one process, on the processor."""
+        self._fits = 0
+        self._beside: RegressionProcess | None = None
+
+    @property
+    def is_side_by_side(self) -> bool:
+        """Whether the critic's process has started by now."""
+        return self._beside is not None and self._beside.is_ready()
 
     @property
     def learning_rate(self) -> float:
@@ -171,9 +186,7 @@ class PPO:
         orders = [
             torch.randperm(rollout.steps, generator=generator) for _ in range(self.config.epochs)
         ]
-        train_critic: Callable[[], tuple[float, float]] = partial(self._train_critic, batch, orders)
-        if self.side_by_side:
-            train_critic = self._worker.submit(train_critic).result
+        fitted = self._begin_fit(batch, orders)
         policy_loss = 0.0
         if not critic_only:
             policy_loss = self._train_policy(batch, orders, trust_region, entropy_coef / scale)
@@ -182,14 +195,14 @@ class PPO:
             kl = gaussian_kl(mean, self.policy.log_std, batch.mean, batch.log_std)
         if not critic_only:
             self._adapt_learning_rate(float(kl.mean()))
-        critic_loss, explained_variance = train_critic()
+        fit = fitted()
         return PPOResult(
             kl_mean=float(kl.mean()),
             kl_max=float(kl.max()),
             advantage_scale=scale,
             policy_loss=policy_loss,
-            critic_loss=critic_loss,
-            explained_variance=explained_variance,
+            critic_loss=fit.loss,
+            explained_variance=fit.explained_variance,
         )
 
     @torch.no_grad()
@@ -211,21 +224,21 @@ class PPO:
         self.critic.track(returns)
         return advantage, returns
 
-    def _train_critic(self, batch: Batch, orders: Sequence[Tensor]) -> tuple[float, float]:
-        """Fit the returns; give back the mean loss and the share of their variance explained."""
+    def _begin_fit(self, batch: Batch, orders: Sequence[Tensor]) -> Callable[[], RegressionResult]:
+        """Start to fit the returns where a process does it; return what ends the fit."""
         with torch.no_grad():
             # scales stay as they are within an update
-            samples = (self.critic.scaler(batch.observation), batch.returns)
-        losses, weights = [], []
-        for weight, (inputs, returns) in self._minibatches(samples, orders):
-            loss = nn.functional.mse_loss(self.critic.normalised_of(inputs), returns)
-            self._descend(loss, self.critic_optimiser, self.critic, weight)
-            losses.append(loss.detach())
-            weights.append(weight)
-        with torch.no_grad():
-            value = self._processes.mapped(self.critic.normalised_of, samples[0])
-            explained = 1.0 - (batch.returns - value).var() / batch.returns.var().clamp_min(1e-8)
-        return self._processes.mean(losses, weights), float(explained)
+            inputs = self.critic.scaler(batch.observation)
+        fit = partial(self.regression.fit, inputs, batch.returns, orders)
+        self._fits += 1
+        if self.side_by_side and self._fits == FITS_BEFORE_PROCESS:
+            self._beside = RegressionProcess(self.regression)
+        beside = self._beside
+        if beside is None or not beside.is_ready():
+            return fit
+        beside.begin(inputs, batch.returns, orders)
+        # where the process is lost, nothing of the fit has been taken from it
+        return lambda: beside.finish() or fit()
 
     def _train_policy(
         self,
@@ -243,8 +256,8 @@ class PPO:
                 log_prob=log_prob(batch.action, batch.mean, batch.log_std),
                 advantage=batch.advantage,
             )
-        losses, weights = [], []
-        for weight, values in self._minibatches(samples, orders):
+        losses, weights, size = [], [], self.config.minibatch
+        for weight, values in minibatches(samples, orders, size, self._processes):
             part = _PolicySamples(*values)
             losses.append(
                 self._policy_step(part, weight, batch.log_std, trust_region, entropy_weight)
@@ -273,19 +286,10 @@ class PPO:
         loss = -surrogate - entropy_weight * gaussian_entropy(log_std)
         if addition is not None:
             loss = loss + addition
-        self._descend(loss, self.policy_optimiser, self.policy, weight)
+        norm = self.config.max_gradient_norm
+        descend(loss, self.policy_optimiser, norm, self._processes, weight)
         self.policy.bound_std()
         return -surrogate.detach()
-
-    def _minibatches(
-        self, samples: Sequence[Tensor], orders: Sequence[Tensor]
-    ) -> Iterator[tuple[float, tuple[Tensor, ...]]]:
-        return minibatches(samples, orders, self.config.minibatch, self._processes)
-
-    def _descend(
-        self, loss: Tensor, optimiser: torch.optim.Optimizer, module: nn.Module, weight: float
-    ) -> None:
-        descend(loss, optimiser, module, self.config.max_gradient_norm, self._processes, weight)
 
 
 class _PolicySamples(NamedTuple):

@@ -20,7 +20,7 @@ from trirl_robot.irl.imitation import ImitationLearner
 from trirl_robot.irl.transfer import FrozenReward
 from trirl_robot.rl.on_policy import OnPolicyLearner
 from trirl_robot.rl.policy import MeanAction
-from trirl_robot.rl.processes import ALONE, Processes
+from trirl_robot.rl.processes import ALONE, PROCESSOR, Processes
 from trirl_robot.runs.algorithms import Learner, build_learner_of
 from trirl_robot.runs.checkpoint import fitting, load_checkpoint, save_checkpoint
 from trirl_robot.runs.folder import RunFolder
@@ -73,7 +73,8 @@ def build_learner(
         config.algorithm, demonstrations, env, config.seed, reward, processes
     )
     if isinstance(learner, OnPolicyLearner):
-        learner.ppo.side_by_side = nthread != 1 and processes.size == 1
+        alone = processes.size == 1 and processes.device == PROCESSOR
+        learner.ppo.side_by_side = alone and (nthread or processes.threads) > 1
     return learner
 
 
