@@ -69,25 +69,27 @@ def test_a_fit_goes_on_from_what_it_has_become_in_the_meantime(started):
     assert all(map(torch.equal, here.state(), there.state()))
 
 
-def test_a_lost_process_leaves_the_network_as_it_was(started):
+def test_a_lost_process_is_named_and_leaves_the_network_as_it_was(started, caplog):
     there = regression()
     process = started(there)
     before = [values.clone() for values in there.state()]
     process.begin(*samples())
     process._process.kill()
     assert process.finish() is None
+    assert "process in which the critic learns has ended" in caplog.text
     assert not process.is_ready()
     assert all(map(torch.equal, before, there.state()))
     process.begin(*samples())
     assert process.finish() is None
 
 
-def test_a_process_that_does_not_start_is_never_ready(monkeypatch):
+def test_a_process_that_does_not_start_is_never_ready(monkeypatch, caplog):
     monkeypatch.setattr("sys.executable", "/bin/false")
     process = RegressionProcess(regression())
     process._process.wait()
     assert not process.is_ready()
     assert not process.is_ready()
+    assert caplog.text.count("has ended (status 1)") == 1
 
 
 def test_nothing_is_left_of_a_process_that_is_forgotten(started):

@@ -10,6 +10,7 @@ so that it may be started, or lost, at any time without a difference in what is 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import pickle
 import select
@@ -24,6 +25,8 @@ import torch
 from torch import Tensor
 
 from trirl_robot.rl.regression import Regression, RegressionResult
+
+_log = logging.getLogger(__name__)
 
 _PROTOCOL = pickle.HIGHEST_PROTOCOL
 _READY = b"."
@@ -57,7 +60,7 @@ class RegressionProcess:
             if self._ready:
                 self._send((self._regression.network, self._regression.config))
             else:
-                self.close()
+                self._lose()
         return self._ready
 
     def begin(self, inputs: Tensor, targets: Tensor, orders: Sequence[Tensor]) -> None:
@@ -71,12 +74,20 @@ class RegressionProcess:
             state, result = pickle.load(self._from)
         except (EOFError, OSError, ValueError, pickle.UnpicklingError):
             # it has ended, now or before
-            self.close()
+            self._lose()
             return None
         for kept, learnt in zip(self._regression.state(), state, strict=True):
             kept.copy_(torch.from_numpy(learnt))
         done: RegressionResult = result
         return done
+
+    def _lose(self) -> None:
+        self.close()
+        _log.warning(
+            "the process in which the critic learns has ended (status %s); the training goes on "
+            "without it, to the same result but slower",
+            self._process.returncode,
+        )
 
     def close(self) -> None:
         """End the process."""
