@@ -38,7 +38,7 @@ from imitation_run import (
     read_row,
     train_measured,
 )
-from imitation_table import interval, iqm
+from imitation_table import interval, iqm, shown
 from rich.console import Console
 from rich.table import Table
 from side_by_side import parse, run_apart
@@ -232,7 +232,7 @@ def _print(rows: list[Row], json_file: Path | None) -> None:
         table.add_row(
             reward,
             str(len(group)),
-            f"{iqm(scores):.2f} ({low:.2f} - {high:.2f})",
+            shown([scores]),
             f"{scores.mean():.2f} ± {scores.std():.2f}",
             f"{scores.min():.2f}",
             f"{np.mean([row['minutes'] for row in group]):.1f}",

@@ -53,7 +53,7 @@ def print_tables(rows: Sequence[Row], json: Path | None) -> None:
             task,
             method,
             str(len(group)),
-            f"{iqm(scores):.2f} ({low:.2f} - {high:.2f})",
+            shown([scores]),
             f"{scores.mean():.2f} ± {scores.std():.2f}",
             f"{scores.min():.2f}",
             *_time_to_reach(group),
@@ -92,6 +92,15 @@ def interval(tasks: Sequence[Array]) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def shown(tasks: Sequence[Array]) -> str:
+    """Return the interquartile mean with its interval; without one for a single run a task."""
+    mean = f"{iqm(np.concatenate(tasks)):.2f}"
+    if all(len(scores) == 1 for scores in tasks):
+        return mean
+    low, high = interval(tasks)
+    return f"{mean} ({low:.2f} - {high:.2f})"
+
+
 def _aggregates(groups: dict[tuple[str, str, str], list[Row]]) -> Table:
     """Return the interquartile means over all tasks that every method of a setting has done."""
     table = Table("demonstrations", "method", "tasks", "IQM over tasks (95 %)", "worst run")
@@ -107,15 +116,8 @@ def _aggregates(groups: dict[tuple[str, str, str], list[Row]]) -> Table:
                 np.array([row["normalised"] for row in groups[setting, task, method]])
                 for task in tasks
             ]
-            low, high = interval(scores)
-            merged = np.concatenate(scores)
-            table.add_row(
-                setting,
-                method,
-                str(len(tasks)),
-                f"{iqm(merged):.2f} ({low:.2f} - {high:.2f})",
-                f"{merged.min():.2f}",
-            )
+            worst = min(float(found.min()) for found in scores)
+            table.add_row(setting, method, str(len(tasks)), shown(scores), f"{worst:.2f}")
     return table
 
 
