@@ -44,6 +44,17 @@ def whole_run(demonstrations, tiny, tmp_path_factory):
     return folder, config
 
 
+@pytest.mark.parametrize(
+    ("cores", "nthread", "expected"), [(2, 0, True), (2, 2, True), (2, 1, False), (1, 0, False)]
+)
+def test_the_critic_has_a_process_where_there_is_a_core_for_it(
+    demonstrations, tmp_path, tiny, monkeypatch, cores, nthread, expected
+):
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(cores)))
+    config = make_config(demonstrations, tmp_path, tiny)
+    assert build_learner(config, tmp_path, nthread=nthread).ppo.side_by_side is expected
+
+
 def test_a_run_leaves_config_versions_metrics_and_tensorboard(whole_run):
     folder, config = whole_run
     rows = folder.read_metrics()

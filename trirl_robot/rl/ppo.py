@@ -25,7 +25,7 @@ RATE_STEP = 1.5
 """Factor by which the learning rate is adapted."""
 RATE_RANGE = 30.0
 """Greatest factor between the adapted and the annealed learning rate, either way."""
-FITS_BEFORE_PROCESS = 10
+FITS_BEFORE_PROCESS = 20
 """Fits of the critic before a process is started for it, which is not worth it for a short run."""
 
 

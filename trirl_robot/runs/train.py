@@ -74,7 +74,7 @@ def build_learner(
     )
     if isinstance(learner, OnPolicyLearner):
         alone = processes.size == 1 and processes.device == PROCESSOR
-        learner.ppo.side_by_side = alone and (nthread or processes.threads) > 1
+        learner.ppo.side_by_side = alone and nthread != 1 and len(os.sched_getaffinity(0)) > 1
     return learner
 
 
