@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 Scaling = Literal["compressed", "linear"]
 """How inputs are scaled; see `InputScaler`."""
@@ -17,7 +18,7 @@ LEAST_DEVIATION = 1e-3
 """Least standard deviation that inputs are divided by."""
 
 
-def mlp(sizes: Sequence[int], generator: torch.Generator, *, output_gain: float) -> nn.Sequential:
+def mlp(sizes: Sequence[int], generator: torch.Generator, *, output_gain: float) -> Perceptron:
     """Return tanh layers with orthogonal weights and a linear output.
 
     Args:
@@ -34,8 +35,57 @@ def mlp(sizes: Sequence[int], generator: torch.Generator, *, output_gain: float)
         nn.init.zeros_(layer.bias)
         layers.append(layer)
         if index < last:
-            layers.append(Tanh())
-    return nn.Sequential(*layers)
+            layers.append(nn.Tanh())
+    return Perceptron(*layers)
+
+
+class Perceptron(nn.Sequential):
+    """Linear layers with tanh between them, evaluated and differentiated in one piece.
+
+    Networks this small spend as long between their products as in them; in one piece a gradient
+    step takes two thirds of the time.
+    """
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return the output, (..., n) to (..., m)."""
+        if torch.compiler.is_exporting():
+            exported: Tensor = super().forward(values)  # type: ignore[no-untyped-call]
+            return exported
+        output: Tensor = _Perceptron.apply(values, *self.parameters())  # type: ignore[no-untyped-call]
+        return output
+
+
+class _Perceptron(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, values: Tensor, *parameters: Tensor) -> Tensor:
+        layers = list(zip(parameters[::2], parameters[1::2], strict=True))
+        activations = [values.reshape(-1, values.shape[-1])]
+        for weight, bias in layers[:-1]:
+            # tanh(x) = 2 sigmoid(2 x) - 1, see `tanh`
+            doubled = torch.addmm(bias, activations[-1], weight.t(), beta=2.0, alpha=2.0)
+            activations.append(doubled.sigmoid_().mul_(2.0).sub_(1.0))
+        weight, bias = layers[-1]
+        output = torch.addmm(bias, activations[-1], weight.t())
+        context.save_for_backward(*activations, *(weight for weight, _ in layers))
+        return output.view(*values.shape[:-1], -1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        saved = context.saved_tensors
+        activations, weights = saved[: len(saved) // 2], saved[len(saved) // 2 :]
+        shape = gradient.shape[:-1]
+        gradient = gradient.reshape(-1, gradient.shape[-1])
+        found: list[Tensor] = []
+        for index in reversed(range(len(weights))):
+            found += [gradient.sum(0), gradient.t() @ activations[index]]
+            if index > 0:
+                slope = gradient @ weights[index]
+                gradient = torch.ops.aten.tanh_backward(slope, activations[index])
+        by_input = None
+        if context.needs_input_grad[0]:
+            by_input = (gradient @ weights[0]).view(*shape, -1)
+        return (by_input, *reversed(found))
 
 
 def tanh(values: Tensor) -> Tensor:
@@ -47,14 +97,6 @@ def tanh(values: Tensor) -> Tensor:
         return torch.tanh(values)
     tangent: Tensor = _Tanh.apply(values)  # type: ignore[no-untyped-call]
     return tangent
-
-
-class Tanh(nn.Module):
-    """`tanh` as a layer."""
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Return the tangent of each value; same shape."""
-        return tanh(values)
 
 
 class _Tanh(torch.autograd.Function):
