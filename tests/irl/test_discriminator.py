@@ -104,10 +104,13 @@ def test_noise_for_an_input_that_is_not_read_is_refused():
         DiscriminatorConfig(inputs=("joint_velocity",), instance_noise={"joint_velocty": 0.1})
 
 
-def test_the_logit_of_an_absorbing_state_is_the_ratio_of_the_time_spent_there():
+@pytest.mark.parametrize("gradient_penalty", [0.0, 10.0])
+def test_the_logit_of_an_absorbing_state_is_the_ratio_of_the_time_spent_there(gradient_penalty):
+    # also where everything else is smooth: no way leads there
     torch.manual_seed(0)
     same = torch.randn(8000, 26)
-    trainer = make_trainer(same, absorbing_share=0.8, learning_rate=2e-3)
+    settings = {"learning_rate": 2e-3, "gradient_penalty": gradient_penalty}
+    trainer = make_trainer(same, absorbing_share=0.8, **settings)
     policy = side(trainer.features, same, absorbing_share=0.4)
     generator = torch.Generator().manual_seed(1)
     for _ in range(4):

@@ -37,7 +37,8 @@ class DiscriminatorConfig:
     minibatch: int = 512
     """Samples of each side in one gradient step."""
     gradient_penalty: float = 0.05
-    """Weight of the penalty on the input gradient at random interpolates."""
+    """Weight of the penalty on the input gradient at random interpolates; absorbing states are no
+    part of it."""
     gradient_norm: float = 0.0
     """Norm of the input gradient that is not penalised."""
     instance_noise: dict[str, float] = field(default_factory=dict)
@@ -201,6 +202,8 @@ class DiscriminatorTrainer(Generic[ClassifierT]):
         self.optimiser = torch.optim.Adam(
             self.discriminator.parameters(), lr=config.learning_rate, eps=1e-5, fused=True
         )
+        # what is not 0 in an absorbing state says that it is one
+        self._is_continuous = (features.absorbing == 0.0).float()
         size = config.replay_size if config.replay_share else 0
         self.replay = Replay(size, expert.inputs.shape[1], expert.inputs.device)
 
@@ -270,8 +273,10 @@ class DiscriminatorTrainer(Generic[ClassifierT]):
         self, expert: Tensor, policy: Tensor, mix: Tensor, weight: float
     ) -> tuple[Tensor, Tensor]:
         """Take a gradient step; return this process's loss and norm of the input gradient."""
-        _, slope = self.discriminator.logit_and_slope(mix * expert + (1.0 - mix) * policy)
-        norm = slope.square().sum(-1).clamp_min(1e-12).sqrt()
+        # no way leads into an absorbing state: how much less it is worth is not to be smooth
+        between = (mix * expert + (1.0 - mix) * policy) * self._is_continuous
+        _, slope = self.discriminator.logit_and_slope(between)
+        norm = (slope * self._is_continuous).square().sum(-1).clamp_min(1e-12).sqrt()
         logit = self.discriminator(torch.cat([expert, policy]))
         sign = torch.ones_like(logit)
         sign[: len(expert)] = -1.0
