@@ -58,6 +58,7 @@ TRUE = "task"
 SOURCE = {
     "half-cheetah": (
         "start=scratch",
+        "total_steps=1000000",
         "discriminator.replay_share=0.5",
         "discriminator.gradient_penalty=1.0",
         "discriminator.gradient_norm=1.0",

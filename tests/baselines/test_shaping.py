@@ -15,9 +15,9 @@ from trirl_robot.irl.discriminator import (
     Discriminator,
     DiscriminatorConfig,
     DiscriminatorTrainer,
-    Samples,
 )
 from trirl_robot.irl.features import FeatureSelection
+from trirl_robot.irl.samples import Samples
 
 GAMMA, SHARPNESS = 0.9, 8.0
 

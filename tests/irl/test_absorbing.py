@@ -16,7 +16,8 @@ from corridor import EPISODE_STEPS, Corridor, demonstrations
 from trirl_robot.baselines.airl import Airl, AirlConfig
 from trirl_robot.baselines.gail import Gail, GailConfig
 from trirl_robot.evaluation.rollouts import evaluate
-from trirl_robot.irl.discriminator import DiscriminatorConfig, Samples
+from trirl_robot.irl.discriminator import DiscriminatorConfig
+from trirl_robot.irl.samples import Samples
 from trirl_robot.irl.trirl import Trirl, TrirlConfig
 from trirl_robot.rl.policy import MeanAction
 from trirl_robot.rl.ppo import PPOConfig

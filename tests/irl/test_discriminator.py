@@ -8,11 +8,11 @@ from trirl_robot.irl.discriminator import (
     Discriminator,
     DiscriminatorConfig,
     DiscriminatorTrainer,
-    Samples,
     calibration_gap,
 )
 from trirl_robot.irl.features import FeatureSelection
 from trirl_robot.irl.replay import Replay
+from trirl_robot.irl.samples import Samples
 from trirl_robot.sim.env import make_env
 
 
@@ -119,6 +119,16 @@ def test_the_logit_of_an_absorbing_state_is_the_ratio_of_the_time_spent_there(gr
     assert float(logit.detach()) == pytest.approx(math.log(0.8 / 0.4), abs=0.1)
     alive = trainer.discriminator(trainer.features.scale(policy.inputs)).detach().mean()
     assert float(alive) == pytest.approx(math.log(0.2 / 0.6), abs=0.1)
+
+
+def test_the_logit_of_an_absorbing_state_stays_what_it_is_when_nobody_gets_there():
+    torch.manual_seed(0)
+    trainer = make_trainer(torch.randn(4000, 26), learning_rate=2e-3)
+    policy = torch.randn(4000, 26) + 2.0
+    for seed in range(3):
+        update(trainer, policy, seed)
+    logit = trainer.discriminator(trainer.features.absorbing[None])
+    assert float(logit.detach()) == pytest.approx(0.0, abs=0.2)
 
 
 def test_terminations_count_for_as_long_as_the_discount_lets_them():

@@ -25,9 +25,10 @@ from trirl_robot.baselines.shaping import (
     transition_rows,
 )
 from trirl_robot.errors import ConfigError
-from trirl_robot.irl.discriminator import Discriminator, DiscriminatorTrainer, Samples
+from trirl_robot.irl.discriminator import Discriminator, DiscriminatorTrainer
 from trirl_robot.irl.features import ACTION, NEXT, FeatureSelection
 from trirl_robot.irl.imitation import ImitationConfig
+from trirl_robot.irl.samples import Samples
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,10 +13,13 @@ from torch.nn import functional
 from trirl_robot.config import require
 from trirl_robot.errors import ConfigError, unknown_name
 from trirl_robot.irl.replay import Replay
+from trirl_robot.irl.samples import Samples
 from trirl_robot.rl.networks import Scaling, tanh
 from trirl_robot.rl.processes import ALONE, Processes
 
 EVERY_ROW = slice(None)
+ABSORBING_WEIGHT = 0.1
+"""Weight of the squared error of an absorbing state's logit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,32 +148,6 @@ class DiscriminatorResult:
     """Mean norm of the input gradient at interpolates."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Samples:
-    """What one side has done."""
-
-    inputs: Tensor
-    """Unscaled inputs of its transitions, (B, f - 1)."""
-    absorbing_share: float
-    """Share of its time that it spends in absorbing states, in [0, 1)."""
-
-    @staticmethod
-    def of(inputs: Tensor, terminations: int, gamma: float, steps: int | None = None) -> Samples:
-        """Return the samples of transitions, of which some led into an absorbing state.
-
-        There it stays for ever, which counts gamma / (1 - gamma) steps in the discounted occupancy.
-
-        Args:
-            inputs: unscaled inputs, (B, f - 1).
-            terminations: how many episodes ended in an absorbing state.
-            gamma: discount.
-            steps: steps in which they did, where not all of them are among the inputs.
-        """
-        absorbed = terminations * gamma / (1.0 - gamma)
-        alive = inputs.shape[0] if steps is None else steps
-        return Samples(inputs=inputs, absorbing_share=absorbed / max(absorbed + alive, 1.0))
-
-
 class DiscriminatorTrainer(Generic[ClassifierT]):
     """Trains one discriminator against the policy as it changes."""
 
@@ -210,6 +187,7 @@ class DiscriminatorTrainer(Generic[ClassifierT]):
     def update(self, policy: Samples, generator: torch.Generator) -> DiscriminatorResult:
         """Train on the policy's samples against the demonstrations."""
         count, losses, norms, weights = policy.inputs.shape[0], [], [], []
+        absorbing_logit = self.expert.absorbing_logit(policy)
         for _ in range(self.config.epochs):
             order = torch.randperm(count, generator=generator).to(policy.inputs.device)
             for chosen in torch.split(order, self.config.minibatch):
@@ -218,7 +196,7 @@ class DiscriminatorTrainer(Generic[ClassifierT]):
                 features = self._drawn(inputs, policy.absorbing_share, generator, part.rows)
                 expert = self.expert_features(len(chosen), generator, part.rows)
                 mix = torch.rand(len(chosen), 1, generator=generator)[part.rows].to(expert.device)
-                loss, norm = self._step(expert, features, mix, part.weight)
+                loss, norm = self._step(expert, features, absorbing_logit, mix, part.weight)
                 losses.append(loss)
                 norms.append(norm)
                 weights.append(part.weight)
@@ -270,7 +248,7 @@ class DiscriminatorTrainer(Generic[ClassifierT]):
         return torch.cat([self.replay.draw(count, generator), inputs[count:]])
 
     def _step(
-        self, expert: Tensor, policy: Tensor, mix: Tensor, weight: float
+        self, expert: Tensor, policy: Tensor, absorbing_logit: float, mix: Tensor, weight: float
     ) -> tuple[Tensor, Tensor]:
         """Take a gradient step; return this process's loss and norm of the input gradient."""
         # no way leads into an absorbing state: how much less it is worth is not to be smooth
@@ -282,9 +260,12 @@ class DiscriminatorTrainer(Generic[ClassifierT]):
         sign[: len(expert)] = -1.0
         loss = functional.softplus(sign * logit).mean()
         penalty = (norm - self.config.gradient_norm).square().mean()
+        # nothing near an absorbing state holds its logit, which drifts off when nobody gets there
+        absorbing = self.discriminator(self.features.absorbing[None])
+        error = (absorbing - absorbing_logit).square().sum()
         self.optimiser.zero_grad(set_to_none=True)
-        penalised = loss + self.config.gradient_penalty * penalty
-        penalised.backward()  # type: ignore[no-untyped-call]
+        penalised = loss + self.config.gradient_penalty * penalty + ABSORBING_WEIGHT * error
+        penalised.backward()
         self._processes.sum_gradients(self.discriminator.parameters(), weight)
         self.optimiser.step()
         return loss.detach(), norm.detach().mean()

@@ -20,9 +20,9 @@ from trirl_robot.irl.discriminator import (
     DiscriminatorResult,
     DiscriminatorTrainer,
     Features,
-    Samples,
 )
 from trirl_robot.irl.features import FeatureSelection
+from trirl_robot.irl.samples import Samples
 from trirl_robot.rl.on_policy import OnPolicyConfig, OnPolicyLearner
 from trirl_robot.rl.processes import ALONE, Processes
 from trirl_robot.rl.rollout import Rollout

@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from trirl_robot.config import require
 from trirl_robot.demos.dataset import Demonstrations
 from trirl_robot.irl.correction import corrected_step_size
-from trirl_robot.irl.discriminator import DiscriminatorTrainer, Samples
+from trirl_robot.irl.discriminator import DiscriminatorTrainer
 from trirl_robot.irl.features import FeatureSelection
 from trirl_robot.irl.imitation import ImitationConfig, ImitationLearner
 from trirl_robot.irl.reward.base import Evaluated, Reward, Seen
 from trirl_robot.irl.reward.chain import ChainConfig
 from trirl_robot.irl.reward.forms import RewardConfig, reward_of_form
+from trirl_robot.irl.samples import Samples
 from trirl_robot.irl.trust_region.forms import TrustRegionConfig, build_trust_region
 from trirl_robot.irl.trust_region.penalty import AdaptedPenaltyConfig
 from trirl_robot.rl.clock import PhaseClock

@@ -1,0 +1,43 @@
+"""Transitions of the expert or the policy, and how long either is in absorbing states."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+
+LEAST_ABSORBING_SHARE = 0.1
+"""What is added to either side's share of time in absorbing states: no sample shows that one never
+gets there. One end in a thousand steps is a tenth of the time at a discount of 0.99."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Samples:
+    """What one side has done."""
+
+    inputs: Tensor
+    """Unscaled inputs of its transitions, (B, f - 1)."""
+    absorbing_share: float
+    """Share of its time that it spends in absorbing states, in [0, 1)."""
+
+    @staticmethod
+    def of(inputs: Tensor, terminations: int, gamma: float, steps: int | None = None) -> Samples:
+        """Return the samples of transitions, of which some led into an absorbing state.
+
+        There it stays for ever, which counts gamma / (1 - gamma) steps in the discounted occupancy.
+
+        Args:
+            inputs: unscaled inputs, (B, f - 1).
+            terminations: how many episodes ended in an absorbing state.
+            gamma: discount.
+            steps: steps in which they did, where not all of them are among the inputs.
+        """
+        absorbed = terminations * gamma / (1.0 - gamma)
+        alive = inputs.shape[0] if steps is None else steps
+        return Samples(inputs=inputs, absorbing_share=absorbed / max(absorbed + alive, 1.0))
+
+    def absorbing_logit(self, other: Samples) -> float:
+        """Return log(rho / rho_other) in an absorbing state, from how often either gets there."""
+        own, others = (side.absorbing_share + LEAST_ABSORBING_SHARE for side in (self, other))
+        return math.log(own / others)
