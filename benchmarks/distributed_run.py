@@ -40,8 +40,10 @@ def main() -> None:
         learner = build_learner(config, folder.path, nthread=arguments.threads, processes=processes)
         assert isinstance(learner, ImitationLearner)
         learner.clone()
+        last = learner.policy.network[-1]
+        assert isinstance(last, torch.nn.Linear)
         with torch.no_grad():
-            learner.policy.network[-1].bias[0] += arguments.move
+            last.bias[0] += arguments.move
         history = []
         for _ in range(COMPARED):
             learner.step()

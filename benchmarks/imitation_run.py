@@ -18,6 +18,7 @@ from trirl_robot.cli.train import resolve
 from trirl_robot.config import to_mapping
 from trirl_robot.evaluation.rollouts import EvaluationResult, Policy, RandomPolicy, evaluate
 from trirl_robot.files import write_text_atomically
+from trirl_robot.irl.features import ACTION
 from trirl_robot.rl.policy import MeanAction
 from trirl_robot.runs.algorithms import load_algorithm
 from trirl_robot.runs.folder import RunFolder
@@ -77,8 +78,17 @@ class Cell:
         """What differs from the recipe's settings, last what counts most."""
         if not self.observation_only:
             return self.settings
-        # without actions there is nothing to clone
-        return ("discriminator.inputs=[observation]", "start=scratch", *self.settings)
+        recipe = load_algorithm(self.method, load_task(self.task)).discriminator  # type: ignore[union-attr]
+        seen = [name for name in recipe.inputs if name != ACTION]
+        noise = {name: std for name, std in recipe.instance_noise.items() if name in seen}
+        return (
+            f"discriminator.inputs={json.dumps(seen)}",
+            f"discriminator.instance_noise={json.dumps(noise)}",
+            # there is nothing to clone, and a policy that knows nothing has more to try
+            "start=scratch",
+            "initial_std=0.4",
+            *self.settings,
+        )
 
     @property
     def recipe(self) -> str:

@@ -90,11 +90,16 @@ def test_a_recipe_is_that_of_task_dynamics_and_settings_and_no_seed_s():
     assert len({cell(**change).recipe for change in changes}) == len(changes)
 
 
-def test_demonstrations_without_actions_leave_nothing_to_clone():
-    chosen = cell(observation_only=True)
-    settings = load_algorithm("trirl", load_task(chosen.task), chosen.overrides)
+@pytest.mark.parametrize(
+    ("task", "inputs"),
+    [("hopper", ("observation",)), ("so101-reach", ("end_effector_to_target",))],
+)
+def test_demonstrations_without_actions_leave_nothing_to_clone(task, inputs):
+    chosen = cell(task=task, observation_only=True)
+    settings = load_algorithm("trirl", load_task(task), chosen.overrides)
     assert settings.start == "scratch"
-    assert settings.discriminator.inputs == ("observation",)
+    assert settings.discriminator.inputs == inputs
+    assert settings.discriminator.instance_noise == {}
 
 
 def test_curves_are_drawn_for_every_setting(tmp_path):
