@@ -56,8 +56,12 @@ def draw_curves(rows: Sequence[Row], path: Path) -> None:
         for axis, ((task, setting), panel) in zip(axes, sorted(panels.items()), strict=False):
             for method in sorted(panel, key=_rank):
                 _draw(axis, panel[method], colours[method])
+            if all(len(row["curve"]) == 1 for group in panel.values() for row in group):
+                # cloning alone takes no environment steps
+                axis.set_xticks([])
             axis.set_title(f"{task}, {_demonstrations(setting)}")
-            axis.set_ylim(min(0.0, axis.get_ylim()[0]), None)
+            low, high = axis.get_ylim()
+            axis.set_ylim(min(0.0, low), max(1.1, high))
         for axis in axes[len(panels) :]:
             axis.set_axis_off()
         handles = [axes[0].plot([], [], color=c, linewidth=2.0)[0] for c in colours.values()]
