@@ -132,6 +132,20 @@ def test_the_logit_of_an_absorbing_state_stays_what_it_is_when_nobody_gets_there
     assert float(logit.detach()) == pytest.approx(0.0, abs=0.2)
 
 
+def test_an_absorbing_state_is_remembered_when_the_policy_does_not_get_there_any_more():
+    torch.manual_seed(0)
+    same = torch.randn(4000, 26)
+    trainer = make_trainer(same, learning_rate=2e-3)
+    generator = torch.Generator().manual_seed(1)
+    logits = []
+    for share in (0.3, 0.3, 0.0, 0.0, 0.0):
+        trainer.update(side(trainer.features, same, absorbing_share=share), generator)
+        logit = trainer.discriminator(trainer.features.absorbing[None])
+        logits.append(float(logit.detach()))
+    # it is forgotten by a hundredth in an iteration
+    assert logits[-1] == pytest.approx(math.log(0.1 / (0.1 + 0.3 * 0.99**3)), abs=0.2)
+
+
 def test_terminations_count_for_as_long_as_the_discount_lets_them():
     # 10 of 100 steps end an episode, each followed by 99 discounted steps of nothing
     share = Samples.of(torch.zeros(100, 2), 10, gamma=0.99).absorbing_share

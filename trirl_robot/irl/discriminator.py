@@ -13,11 +13,14 @@ from torch.nn import functional
 from trirl_robot.config import require
 from trirl_robot.errors import ConfigError, unknown_name
 from trirl_robot.irl.replay import Replay
-from trirl_robot.irl.samples import Samples
+from trirl_robot.irl.samples import Samples, absorbing_log_ratio
 from trirl_robot.rl.networks import Scaling, tanh
 from trirl_robot.rl.processes import ALONE, Processes
 
 EVERY_ROW = slice(None)
+ABSORBED_DECAY = 0.99
+"""How fast it is forgotten, in an iteration, that the policy got to absorbing states: forgotten at
+once, nothing would keep it from there."""
 ABSORBING_WEIGHT = 0.1
 """Weight of the squared error of an absorbing state's logit."""
 
@@ -182,12 +185,15 @@ class DiscriminatorTrainer(Generic[ClassifierT]):
         # what is not 0 in an absorbing state says that it is one
         self._is_continuous = (features.absorbing == 0.0).float()
         size = config.replay_size if config.replay_share else 0
+        self.absorbed = 0.0
+        """Share of its time that the policy has lately spent in absorbing states at most."""
         self.replay = Replay(size, expert.inputs.shape[1], expert.inputs.device)
 
     def update(self, policy: Samples, generator: torch.Generator) -> DiscriminatorResult:
         """Train on the policy's samples against the demonstrations."""
         count, losses, norms, weights = policy.inputs.shape[0], [], [], []
-        absorbing_logit = self.expert.absorbing_logit(policy)
+        self.absorbed = max(policy.absorbing_share, ABSORBED_DECAY * self.absorbed)
+        absorbing_logit = absorbing_log_ratio(self.expert.absorbing_share, self.absorbed)
         for _ in range(self.config.epochs):
             order = torch.randperm(count, generator=generator).to(policy.inputs.device)
             for chosen in torch.split(order, self.config.minibatch):

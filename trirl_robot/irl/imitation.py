@@ -213,6 +213,7 @@ class ImitationLearner(OnPolicyLearner):
         return {
             **super().state_dict(),
             "replay": self.discriminator.replay.state_dict(),
+            "absorbed": self.discriminator.absorbed,
             "archived": self.archived,
         }
 
@@ -220,4 +221,5 @@ class ImitationLearner(OnPolicyLearner):
         """Restore what `state_dict` returned."""
         super().load_state_dict(state)
         self.discriminator.replay.load_state_dict(state["replay"])
+        self.discriminator.absorbed = float(state["absorbed"])
         self.archived = int(state["archived"])

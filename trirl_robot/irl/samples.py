@@ -37,7 +37,7 @@ class Samples:
         alive = inputs.shape[0] if steps is None else steps
         return Samples(inputs=inputs, absorbing_share=absorbed / max(absorbed + alive, 1.0))
 
-    def absorbing_logit(self, other: Samples) -> float:
-        """Return log(rho / rho_other) in an absorbing state, from how often either gets there."""
-        own, others = (side.absorbing_share + LEAST_ABSORBING_SHARE for side in (self, other))
-        return math.log(own / others)
+
+def absorbing_log_ratio(share: float, other: float) -> float:
+    """Return log(rho / rho_other) in absorbing states, from the shares of time spent there."""
+    return math.log((share + LEAST_ABSORBING_SHARE) / (other + LEAST_ABSORBING_SHARE))
