@@ -59,6 +59,7 @@ SOURCE = {
     "half-cheetah": (
         "start=scratch",
         "total_steps=1000000",
+        "num_envs=64",
         "discriminator.replay_share=0.5",
         "discriminator.gradient_penalty=1.0",
         "discriminator.gradient_norm=1.0",
@@ -66,6 +67,14 @@ SOURCE = {
     )
 }
 """Settings of the runs that learn a reward to keep, by task."""
+SMALL_STEPS = {
+    "trirl": (
+        "entropy_coef=0.004",
+        "trust_region.kl_bound=0.015",
+        "trust_region.initial_penalty=0.1",
+    )
+}
+"""The same for one algorithm: smaller steps than its recipe for the policy takes."""
 STEPS = 600_000
 """Environment steps of a fresh policy."""
 GOALS = {"trirl average": ">= 0.70"}
@@ -120,7 +129,7 @@ class FrozenCell:
             keep_every=1,
             seed=self.seed,
             variant="-".join(filter(None, ["keep", self.variant])),
-            settings=(*SOURCE[self.task], *self.settings),
+            settings=(*SOURCE[self.task], *SMALL_STEPS.get(self.method, ()), *self.settings),
         )
 
 
