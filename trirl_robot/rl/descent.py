@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from trirl_robot.rl.processes import Processes
+from trirl_robot.rl.processes import PROCESSOR, Processes
 
 
 def minibatches(
@@ -58,5 +58,7 @@ def descend(
         parameter.grad = None
     loss.backward()  # type: ignore[no-untyped-call]
     processes.sum_gradients(parameters, weight)
-    nn.utils.clip_grad_norm_(parameters, max_norm, foreach=True)
+    # all at once, which torch does by itself on a GPU alone
+    at_once = True if loss.device == PROCESSOR else None
+    nn.utils.clip_grad_norm_(parameters, max_norm, foreach=at_once)
     optimiser.step()
