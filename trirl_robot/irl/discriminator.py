@@ -184,9 +184,9 @@ class DiscriminatorTrainer(Generic[ClassifierT]):
         )
         # what is not 0 in an absorbing state says that it is one
         self._is_continuous = (features.absorbing == 0.0).float()
-        size = config.replay_size if config.replay_share else 0
         self.absorbed = 0.0
         """Share of its time that the policy has lately spent in absorbing states at most."""
+        size = config.replay_size if config.replay_share else 0
         self.replay = Replay(size, expert.inputs.shape[1], expert.inputs.device)
 
     def update(self, policy: Samples, generator: torch.Generator) -> DiscriminatorResult:
@@ -261,14 +261,14 @@ class DiscriminatorTrainer(Generic[ClassifierT]):
         between = (mix * expert + (1.0 - mix) * policy) * self._is_continuous
         _, slope = self.discriminator.logit_and_slope(between)
         norm = (slope * self._is_continuous).square().sum(-1).clamp_min(1e-12).sqrt()
-        logit = self.discriminator(torch.cat([expert, policy]))
+        logits = self.discriminator(torch.cat([expert, policy, self.features.absorbing[None]]))
+        logit, absorbing = logits[:-1], logits[-1]
         sign = torch.ones_like(logit)
         sign[: len(expert)] = -1.0
         loss = functional.softplus(sign * logit).mean()
         penalty = (norm - self.config.gradient_norm).square().mean()
         # nothing near an absorbing state holds its logit, which drifts off when nobody gets there
-        absorbing = self.discriminator(self.features.absorbing[None])
-        error = (absorbing - absorbing_logit).square().sum()
+        error = (absorbing - absorbing_logit).square()
         self.optimiser.zero_grad(set_to_none=True)
         penalised = loss + self.config.gradient_penalty * penalty + ABSORBING_WEIGHT * error
         penalised.backward()

@@ -43,7 +43,7 @@ class Perceptron(nn.Sequential):
     """Linear layers with tanh between them, evaluated and differentiated in one piece.
 
     Networks this small spend as long between their products as in them; in one piece a gradient
-    step takes two thirds of the time.
+    step takes about three quarters of the time.
     """
 
     def forward(self, values: Tensor) -> Tensor:
@@ -61,9 +61,8 @@ class _Perceptron(torch.autograd.Function):
         layers = list(zip(parameters[::2], parameters[1::2], strict=True))
         activations = [values.reshape(-1, values.shape[-1])]
         for weight, bias in layers[:-1]:
-            # tanh(x) = 2 sigmoid(2 x) - 1, see `tanh`
             doubled = torch.addmm(bias, activations[-1], weight.t(), beta=2.0, alpha=2.0)
-            activations.append(doubled.sigmoid_().mul_(2.0).sub_(1.0))
+            activations.append(_tangent_in_place(doubled))
         weight, bias = layers[-1]
         output = torch.addmm(bias, activations[-1], weight.t())
         context.save_for_backward(*activations, *(weight for weight, _ in layers))
@@ -99,10 +98,15 @@ def tanh(values: Tensor) -> Tensor:
     return tangent
 
 
+def _tangent_in_place(doubled: Tensor) -> Tensor:
+    """Turn 2 x into tanh(x)."""
+    return doubled.sigmoid_().mul_(2.0).sub_(1.0)
+
+
 class _Tanh(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, values: Tensor) -> Tensor:
-        tangent = (2.0 * values).sigmoid_().mul_(2.0).sub_(1.0)
+        tangent = _tangent_in_place(2.0 * values)
         context.save_for_backward(tangent)
         return tangent
 
