@@ -23,7 +23,8 @@ import numpy as np
 from mujoco.batch import Batch
 from numpy.typing import NDArray
 
-from trirl_robot.sim.env import BatchEnv, make_batch
+from trirl_robot.sim.batch_env import BatchEnv
+from trirl_robot.sim.env import make_batch
 
 Array = NDArray[np.float64]
 Ids = NDArray[np.intp]

@@ -128,5 +128,7 @@ def demonstrations(expert, episodes=20, seed=0):
         lengths=np.array(lengths),
         recorded_lengths=np.array(lengths),
         task_parameters=({},) * episodes,
+        state=np.zeros((len(rows), 0)),
+        step=np.concatenate([np.arange(length) for length in lengths]),
         **{name: np.array(column) for name, column in zip(names, columns, strict=True)},
     )

@@ -7,8 +7,9 @@ from click.testing import CliRunner
 from trirl_robot.cli.tasks import command
 from trirl_robot.config import CONFIGS, from_mapping, names_of
 from trirl_robot.errors import ConfigError
+from trirl_robot.sim.batch_env import BatchEnv
 from trirl_robot.sim.describe import MEANINGS, action_table, observation_table, quantity_table
-from trirl_robot.sim.env import BatchEnv, make_env
+from trirl_robot.sim.env import make_env
 from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.randomisation.quantities import QUANTITIES
 from trirl_robot.sim.tasks.registry import load_task

@@ -77,6 +77,7 @@ def test_the_reward_and_the_policy_have_moved(whole_run):
 def test_a_killed_and_resumed_run_ends_bit_for_bit_like_an_uninterrupted_one(
     demonstrations, tmp_path, tiny
 ):
+    tiny = (*tiny, "demonstrated_starts=0.3")
     whole, config = created(demonstrations, tmp_path / "whole", tiny, SIXTY, **RARELY)
     train(whole, config, build_learner(config, whole.path))
     folder, config = created(demonstrations, tmp_path / "killed", tiny, SIXTY, **RARELY)

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trirl_robot.errors import ConfigError
-from trirl_robot.sim.env import BatchEnv, make_batch, make_env
+from trirl_robot.sim.batch_env import BatchEnv
+from trirl_robot.sim.env import make_batch, make_env
 from trirl_robot.sim.randomisation.config import load_randomisation
 from trirl_robot.sim.robots import load_robot
 from trirl_robot.sim.scene import PREFIX

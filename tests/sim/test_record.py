@@ -10,7 +10,8 @@ import yaml
 from trirl_robot.config import CONFIGS
 from trirl_robot.demos.schema import Demonstration
 from trirl_robot.errors import ConfigError, ContractError, DatasetError
-from trirl_robot.sim.env import BatchEnv, make_batch
+from trirl_robot.sim.batch_env import BatchEnv
+from trirl_robot.sim.env import make_batch
 from trirl_robot.sim.randomisation.config import load_randomisation
 from trirl_robot.sim.record import EpisodeRecord, origin_of, record_of, replay
 from trirl_robot.sim.tasks.registry import load_task

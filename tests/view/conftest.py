@@ -5,7 +5,8 @@ import pytest
 pytest.importorskip("mujoco")
 pytest.importorskip("viser")
 from trirl_robot.evaluation.rollouts import RandomPolicy, ZeroPolicy
-from trirl_robot.sim.env import BatchEnv, make_env
+from trirl_robot.sim.batch_env import BatchEnv
+from trirl_robot.sim.env import make_env
 from trirl_robot.sim.randomisation.config import RandomisationConfig, RandomisationTerm
 from trirl_robot.sim.tasks.registry import load_task
 from trirl_robot.view.guard import close_server, open_server

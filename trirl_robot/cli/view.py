@@ -11,7 +11,8 @@ from trirl_robot.contract import require_same
 from trirl_robot.errors import ConfigError
 from trirl_robot.evaluation.rollouts import OnnxPolicy, Policy, RandomPolicy, ZeroPolicy
 from trirl_robot.model_file import load_policy
-from trirl_robot.sim.env import BatchEnv, make_batch
+from trirl_robot.sim.batch_env import BatchEnv
+from trirl_robot.sim.env import make_batch
 from trirl_robot.sim.episode_random import Purpose
 from trirl_robot.view.guard import close_server, open_server
 from trirl_robot.view.session import Session

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,10 @@ class Demonstrations:
     """The same before any of them were left out, shape (E,)."""
     task_parameters: tuple[Mapping[str, Any], ...]
     """Parameters of each episode, such as the target's position."""
+    state: Array
+    """Simulation state [time, qpos, qvel], shape (T, k); (T, 0) where nothing was simulated."""
+    step: NDArray[np.int64]
+    """Steps since the start of the demonstration, shape (T,)."""
     observation: Array
     """Shape (T, n), SI units."""
     action: Array
@@ -78,7 +82,15 @@ class Demonstrations:
             for end, length in zip(ends[:count], self.lengths[:count], strict=True)
         ]
         rows = np.concatenate(kept)
-        arrays = ("observation", "action", "next_observation", "terminated", "truncated")
+        arrays = (
+            "state",
+            "step",
+            "observation",
+            "action",
+            "next_observation",
+            "terminated",
+            "truncated",
+        )
         return replace(
             self,
             names=self.names[:count],
@@ -123,12 +135,21 @@ def load_demonstrations(path: Path, *, contract: PolicyContract | None = None) -
         lengths=lengths,
         recorded_lengths=lengths,
         task_parameters=tuple(demo.metadata.task_parameters for demo in demos),
+        state=_states(demos),
+        step=np.concatenate([np.arange(length) for length in lengths]),
         observation=np.concatenate([demo.observation for demo in demos]),
         action=np.concatenate([demo.action for demo in demos]),
         next_observation=np.concatenate([demo.next_observation for demo in demos]),
         terminated=np.concatenate([demo.terminated for demo in demos]),
         truncated=np.concatenate([demo.truncated for demo in demos]),
     )
+
+
+def _states(demos: Sequence[Demonstration]) -> Array:
+    """Return the states of all demonstrations, or of none where they are not of one scene."""
+    sizes = {demo.state.shape[1] for demo in demos}
+    size = sizes.pop() if len(sizes) == 1 else 0
+    return np.concatenate([demo.state[:, :size] for demo in demos])
 
 
 def read_demonstration(path: Path, name: str) -> Demonstration:

@@ -14,7 +14,7 @@ from trirl_robot.demos.schema import Demonstration, EpisodeMetadata
 from trirl_robot.demos.store import save_demonstration
 from trirl_robot.errors import DatasetError
 from trirl_robot.evaluation.rollouts import Policy
-from trirl_robot.sim.env import BatchEnv
+from trirl_robot.sim.batch_env import BatchEnv
 from trirl_robot.sim.interface import Step
 from trirl_robot.versions import package_versions
 

@@ -9,7 +9,7 @@ from typing import Any
 from trirl_robot.config import from_mapping, to_mapping
 from trirl_robot.errors import ConfigError
 from trirl_robot.evaluation.rollouts import EvaluationResult
-from trirl_robot.sim.env import BatchEnv
+from trirl_robot.sim.batch_env import BatchEnv
 from trirl_robot.sim.interface import Environments
 from trirl_robot.sim.record import (
     EpisodeOrigin,

@@ -16,7 +16,7 @@ from trirl_robot.demos.dataset import Demonstrations, load_demonstrations
 from trirl_robot.errors import DatasetError, ModelFileError
 from trirl_robot.evaluation.rollouts import EvaluationResult, evaluate
 from trirl_robot.irl.archive import DiscriminatorArchive
-from trirl_robot.irl.imitation import ImitationLearner
+from trirl_robot.irl.imitation import ImitationConfig, ImitationLearner
 from trirl_robot.irl.transfer import FrozenReward
 from trirl_robot.rl.on_policy import OnPolicyLearner
 from trirl_robot.rl.policy import MeanAction
@@ -25,6 +25,7 @@ from trirl_robot.runs.algorithms import Learner, build_learner_of
 from trirl_robot.runs.checkpoint import fitting, load_checkpoint, save_checkpoint
 from trirl_robot.runs.folder import RunFolder
 from trirl_robot.runs.settings import RunConfig
+from trirl_robot.runs.starts import begin_in_demonstrations
 from trirl_robot.runs.watch import WarningLog
 from trirl_robot.sim.env import build_env
 from trirl_robot.sim.episode_random import Purpose
@@ -68,6 +69,8 @@ def build_learner(
         place=place,
     )
     demonstrations = _demonstrations(config, folder, env)
+    if demonstrations is not None and isinstance(config.algorithm, ImitationConfig):
+        begin_in_demonstrations(env, demonstrations, config.algorithm.demonstrated_starts)
     reward = _reward(config, folder, env)
     learner = build_learner_of(
         config.algorithm, demonstrations, env, config.seed, reward, processes

@@ -211,6 +211,28 @@ class ArmSimulation:
         # a delayed actuator reads the past: fill it with the pose that the arm has held
         simulation.fill_command_history(ids)
 
+    def go_on(self, ids: Ids, motion: Array, lead: Array) -> Array:
+        """Put simulations of `ids` in motion; return the commands that joints then have.
+
+        Call `begin_measuring` after it.
+
+        Args:
+            ids: the simulations.
+            motion: positions, then velocities, of the whole scene, (n, nq + nv).
+            lead: how far commands are ahead of joints, (n, joints), rad or m.
+
+        Returns:
+            Commands as encoders count, (n, joints), rad or m.
+        """
+        simulation, wiring = self.simulation, self._wiring
+        simulation.motion[ids] = motion
+        position = simulation.qpos[ids[:, None], self._qpos_index]
+        still = np.zeros_like(position)
+        controls = wiring.controls(position + lead, still)
+        simulation.ctrl[ids[:, None], wiring.control_index] = controls
+        simulation.fill_command_history(ids)
+        return self.encoder_position(ids, position + lead)
+
     def draw_dynamics(self, ids: Ids) -> None:
         """Draw new dynamics for `ids`; the arms stay where they are."""
         self.randomiser.start(ids)

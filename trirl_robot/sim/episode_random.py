@@ -46,6 +46,8 @@ class Stream(IntEnum):
     """Dynamics that a simulation keeps over all its episodes."""
     JITTER = 5
     """Latency of each command, by step."""
+    MOMENT = 6
+    """Moment of a recorded episode from which this one goes on."""
 
 
 class Purpose(IntEnum):

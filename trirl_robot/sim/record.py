@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from trirl_robot.config import from_mapping, to_mapping
 from trirl_robot.demos.schema import Demonstration
 from trirl_robot.errors import ConfigError, ContractError, DatasetError
-from trirl_robot.sim.env import BatchEnv
+from trirl_robot.sim.batch_env import BatchEnv
 from trirl_robot.sim.episode_random import EpisodeKey
 from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.tasks.registry import OurTaskConfig

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from trirl_robot.errors import ConfigError, NonFiniteError, unknown_name
 from trirl_robot.evaluation.rollouts import Policy
-from trirl_robot.sim.env import BatchEnv
+from trirl_robot.sim.batch_env import BatchEnv
 from trirl_robot.sim.episode_random import EpisodeKey
 from trirl_robot.sim.tasks.arm import ArmTask
 from trirl_robot.view.history import History

@@ -11,7 +11,7 @@ from mjviser import ViserMujocoScene
 from mjviser.conversions import get_body_name, is_fixed_body
 from numpy.typing import NDArray
 
-from trirl_robot.sim.env import BatchEnv
+from trirl_robot.sim.batch_env import BatchEnv
 from trirl_robot.view.meshes import display_model
 
 Array = NDArray[np.float64]

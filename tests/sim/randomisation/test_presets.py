@@ -5,7 +5,7 @@ import pytest
 
 from trirl_robot.config import names_of
 from trirl_robot.errors import ConfigError
-from trirl_robot.sim.env import BatchEnv
+from trirl_robot.sim.batch_env import BatchEnv
 from trirl_robot.sim.randomisation.config import load_randomisation
 from trirl_robot.sim.randomisation.fields import model_value
 from trirl_robot.sim.tasks.registry import load_task

@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from trirl_robot.sim.env import BatchEnv
+from trirl_robot.sim.batch_env import BatchEnv
 from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.tasks.registry import load_task
 

@@ -8,7 +8,8 @@ import pytest
 from scipy.stats import ks_2samp
 
 from trirl_robot.errors import ConfigError
-from trirl_robot.sim.env import BatchEnv, load_task, make_env
+from trirl_robot.sim.batch_env import BatchEnv
+from trirl_robot.sim.env import load_task, make_env
 from trirl_robot.sim.randomisation.config import RandomisationConfig, RandomisationTerm
 from trirl_robot.sim.tasks.locomotion.models import gymnasium_spec
 

@@ -9,7 +9,8 @@ import numpy as np
 from dm_env import specs
 from numpy.typing import NDArray
 
-from trirl_robot.sim.env import BatchEnv, make_batch
+from trirl_robot.sim.batch_env import BatchEnv
+from trirl_robot.sim.env import make_batch
 
 Array = NDArray[np.float64]
 

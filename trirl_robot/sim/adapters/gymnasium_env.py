@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from trirl_robot.errors import ConfigError
 from trirl_robot.sim.adapters import spaces
 from trirl_robot.sim.adapters.pictures import Frame, Pictures
-from trirl_robot.sim.env import BatchEnv, make_batch
+from trirl_robot.sim.batch_env import BatchEnv
+from trirl_robot.sim.env import make_batch
 
 Array = NDArray[np.float64]
 Action = NDArray[np.floating[Any]]

@@ -15,7 +15,8 @@ from trirl_robot.errors import ConfigError
 from trirl_robot.sim.adapters import spaces
 from trirl_robot.sim.adapters.gymnasium_env import check_render_mode
 from trirl_robot.sim.adapters.pictures import Frame, Pictures
-from trirl_robot.sim.env import BatchEnv, make_batch
+from trirl_robot.sim.batch_env import BatchEnv
+from trirl_robot.sim.env import make_batch
 from trirl_robot.sim.interface import Step
 
 Array = NDArray[np.float64]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trirl_robot.errors import ConfigError
-from trirl_robot.sim.env import BatchEnv
+from trirl_robot.sim.batch_env import BatchEnv
 
 Frame = NDArray[np.uint8]
 

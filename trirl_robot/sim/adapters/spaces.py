@@ -10,7 +10,7 @@ from gymnasium.spaces import Box, Space
 from numpy.typing import NDArray
 
 from trirl_robot.contract import PolicyContract
-from trirl_robot.sim.env import BatchEnv
+from trirl_robot.sim.batch_env import BatchEnv
 
 Array = NDArray[np.float64]
 Ids = NDArray[np.intp]

@@ -14,6 +14,7 @@ from trirl_robot.observation import ObservationBuilder, Signals
 from trirl_robot.sim.arm import EVERYTHING, ArmSimulation, Furnish, ObjectSignals, Rows
 from trirl_robot.sim.compiled import compiled
 from trirl_robot.sim.episode_random import EpisodeRandom
+from trirl_robot.sim.moments import Moments
 from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.robots import RobotConfig, load_robot
 from trirl_robot.sim.scene import contract_of
@@ -97,6 +98,9 @@ class ArmTask(Task):
     def place_objects(self, ids: Ids) -> None:
         """Write the initial state of the scene's objects; the arm has been placed."""
 
+    def show_target(self, ids: Ids) -> None:
+        """Put the target's mark, if there is one, where the target is."""
+
     def object_signals(self, rows: Rows) -> dict[str, Array]:
         """Return observation sources beyond the arm's own, by name, (n, size) each."""
         del rows
@@ -116,6 +120,24 @@ class ArmTask(Task):
         self.command[ids] = self.arm.encoder_position(ids, pose)
         self._command_velocity[ids] = 0.0
         self._previous_action[ids] = 0.0
+
+    def go_on(self, ids: Ids, moments: Moments) -> None:
+        """Let episodes in `ids` go on from `moments`, one each.
+
+        Joints are commanded as far from where they are as they were then.
+        """
+        self._target_position[ids] = moments.target
+        self.show_target(ids)
+        place = self.contract.observation_slices
+        lead = (
+            moments.observation[:, place["joint_command"]]
+            - moments.observation[:, place["joint_position"]]
+        )
+        command = self.arm.go_on(ids, moments.state[:, 1:], lead)
+        self.arm.begin_measuring(ids)
+        self.command[ids] = command
+        self._command_velocity[ids] = 0.0
+        self._previous_action[ids] = moments.observation[:, place["previous_action"]]
 
     def apply(self, action: Array) -> None:
         """Command the joints, within the contract's limits, by actions (N, m) in [-1, 1]."""

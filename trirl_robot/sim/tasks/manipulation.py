@@ -211,6 +211,10 @@ class CubeTask(ArmTask):
     def place_objects(self, ids: Ids) -> None:
         """Lay the cube on the table, and mark the target."""
         self.cube.put(ids, self._start_place[ids], self._start_yaw[ids])
+        self.show_target(ids)
+
+    def show_target(self, ids: Ids) -> None:
+        """Put the mark where the target is."""
         self._mark[ids, 0, :2] = self._target_position[ids, :2]
 
     @abstractmethod

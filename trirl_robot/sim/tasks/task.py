@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from trirl_robot.contract import PolicyContract
 from trirl_robot.sim.episode_random import EpisodeRandom
+from trirl_robot.sim.moments import Moments
 from trirl_robot.sim.randomisation.randomiser import Randomiser
 from trirl_robot.sim.simulation import Simulation
 
@@ -57,6 +58,13 @@ class Task(ABC):
     @abstractmethod
     def start(self, ids: Ids) -> None:
         """Draw and write the initial state of new episodes in `ids`."""
+
+    @abstractmethod
+    def go_on(self, ids: Ids, moments: Moments) -> None:
+        """Let episodes in `ids`, which have just been started, go on from `moments`, one each.
+
+        The dynamics stay those of the start.
+        """
 
     @abstractmethod
     def apply(self, action: Array) -> None:

@@ -15,6 +15,7 @@ from trirl_robot.config import require
 from trirl_robot.contract import CONTRACT_VERSION, ActionField, PolicyContract
 from trirl_robot.sim.compiled import compiled, count
 from trirl_robot.sim.episode_random import EpisodeRandom, Stream
+from trirl_robot.sim.moments import Moments
 from trirl_robot.sim.randomisation.config import RandomisationConfig
 from trirl_robot.sim.randomisation.distributions import quantile
 from trirl_robot.sim.randomisation.preparation import prepare_spec
@@ -116,6 +117,12 @@ class BenchmarkTask(Task):
         self.place(ids, qpos, qvel)
         self.randomiser.start(ids)
         self.randomiser.perturb_initial_state(ids)
+        self.begin(ids)
+
+    def go_on(self, ids: Ids, moments: Moments) -> None:
+        """Let episodes in `ids` go on from `moments`, one each."""
+        motion = self.simulation.motion
+        motion[ids] = moments.state[:, 1:]
         self.begin(ids)
 
     def place(self, ids: Ids, qpos: Array, qvel: Array) -> None:
