@@ -8,9 +8,10 @@ from torch import nn
 from trirl_robot.baselines.shaping import (
     ShapedDiscriminator,
     ShapedFeatures,
-    shaping_fields,
+    shaping_inputs,
     transition_rows,
 )
+from trirl_robot.errors import ConfigError
 from trirl_robot.irl.discriminator import (
     Discriminator,
     DiscriminatorConfig,
@@ -158,13 +159,21 @@ def test_noise_moves_the_density_and_the_shaping_too():
     assert (moved.abs().mean(0) > 0.1).tolist() == [True, False, True, False, True, False, True]
 
 
-def test_the_shaping_reads_the_fields_that_the_reward_reads(make_contract):
-    contract = make_contract()
+def test_the_shaping_reads_what_the_reward_reads_of_a_state():
     for inputs, expected in (
         (("observation", "action"), ("observation",)),
-        (("action",), ("observation",)),
+        (("action", "action.1"), ("observation",)),
         (("next_observation",), ("observation",)),
         (("joint_velocity", "action"), ("joint_velocity",)),
-        (("next_target_position", "joint_velocity"), ("joint_velocity", "target_position")),
+        (("next_place", "joint_velocity.0", "place"), ("place", "joint_velocity.0")),
+        (("end_effector_to_target.norm",), ("end_effector_to_target.norm",)),
     ):
-        assert shaping_fields(inputs, contract) == expected
+        assert shaping_inputs(inputs) == expected
+
+
+def test_noise_of_a_length_is_refused_where_it_is_added_to_the_vector():
+    rows = transition_rows(*(torch.zeros(3, 1) for _ in range(3)), torch.zeros(3))
+    expert, generator = Samples(inputs=rows, absorbing_share=0.0), torch.Generator()
+    name = "position.norm"
+    with pytest.raises(ConfigError, match=r"length \(\.norm\)"):
+        make_trainer(Linear(0, 0, 1), expert, generator, (name,), instance_noise={name: 0.5})

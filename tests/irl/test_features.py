@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -29,6 +30,23 @@ def test_inputs_are_taken_by_name_before_and_after_the_step(contract):
     ]
     one = select(contract, "joint_velocity.2", "next_joint_velocity.0", "action.4")
     assert one.tolist() == [place + 2, 200.0 + place, 104.0]
+
+
+def test_a_length_stands_where_its_vector_would_stand(contract):
+    place = contract.observation_slices["end_effector_to_target"].start
+    first, after = np.arange(place, place + 3.0), np.arange(200.0 + place, 203.0 + place)
+    read = select(
+        contract,
+        "next_end_effector_to_target.norm",
+        "action.4",
+        "end_effector_to_target.norm",
+        "joint_velocity.2.norm",
+    )
+    velocity = contract.observation_slices["joint_velocity"].start + 2.0
+    expected = [np.linalg.norm(after), 104.0, np.linalg.norm(first), velocity]
+    np.testing.assert_allclose(read, expected, rtol=1e-6)
+    assert FeatureSelection(contract, ("next_joint_velocity.norm",)).reads_next
+    assert not FeatureSelection(contract, ("joint_velocity.norm", "action.norm")).reads_next
 
 
 def test_an_absorbing_state_is_marked_and_nothing_else_is(contract):

@@ -103,7 +103,7 @@ FORMS = {
 
 @pytest.mark.parametrize("form", list(FORMS))
 def test_every_form_of_the_reward_is_exported_as_it_is(demonstrations, tiny, tmp_path, form):
-    inputs = "discriminator.inputs=[end_effector_to_target, next_joint_position]"
+    inputs = "discriminator.inputs=[end_effector_to_target.norm, next_joint_position]"
     settings = (*FORMS[form], *((inputs,) if form in ("chain", "fourier") else ()))
     folder, _ = trained(demonstrations, tmp_path / "run", tiny, "trirl", *settings)
     for weighting in ("chain", "average"):

@@ -21,7 +21,7 @@ from trirl_robot.baselines.adversarial import AdversarialLearner
 from trirl_robot.baselines.shaping import (
     ShapedDiscriminator,
     ShapedFeatures,
-    shaping_fields,
+    shaping_inputs,
     transition_rows,
 )
 from trirl_robot.errors import ConfigError
@@ -46,7 +46,7 @@ class AirlConfig(ImitationConfig):
         """Check ranges."""
         super().__post_init__()
         for name in self.shaping_inputs:
-            if name == ACTION or name.startswith(NEXT):
+            if name.split(".")[0] == ACTION or name.startswith(NEXT):
                 raise ConfigError(
                     f"shaping_inputs holds {name}: a potential is one of the state; expected "
                     "observation fields alone"
@@ -68,7 +68,7 @@ class Airl(AdversarialLearner):
     def build_discriminator(self, expert: Samples) -> DiscriminatorTrainer[Any]:
         """Return the discriminator with what trains it."""
         settings, contract = self.config.discriminator, self.env.contract
-        fields = self.config.shaping_inputs or shaping_fields(settings.inputs, contract)
+        fields = self.config.shaping_inputs or shaping_inputs(settings.inputs)
         state = FeatureSelection(
             contract, fields, noise=settings.instance_noise, scaling=settings.scaling
         ).to(self.processes.device)

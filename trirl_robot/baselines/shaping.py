@@ -88,8 +88,7 @@ class ShapedFeatures:
     def _noise_of_rows(self) -> Tensor:
         """Return the deviation of the noise of each input, the same before and after a step."""
         size, after = self._widths[0], self._widths[0] + self._widths[1]
-        noise = self.reward.noise.new_zeros(sum(self._widths))
-        noise[self.reward.index] = self.reward.noise
+        noise = self.reward.noise_of(sum(self._widths))
         noise[after:-1] = torch.maximum(noise[after:-1], noise[:size])
         return noise
 
@@ -135,12 +134,12 @@ class ShapedDiscriminator(Classifier):
         return self.reward.head()
 
 
-def shaping_fields(inputs: Sequence[str], contract: PolicyContract) -> tuple[str, ...]:
-    """Return what the shaping reads of an observation: the fields of which the reward reads any.
+def shaping_inputs(inputs: Sequence[str]) -> tuple[str, ...]:
+    """Return what the shaping reads of an observation: all that the reward reads of any.
 
     Reading more would tell the expert by what the reward is not to see.
     """
-    named = {name.removeprefix(NEXT) for name in inputs} - {ACTION}
-    if OBSERVATION in named or not named:
-        return (OBSERVATION,)
-    return tuple(field.name for field in contract.observation if field.name in named)
+    named = dict.fromkeys(
+        name.removeprefix(NEXT) for name in inputs if name.split(".")[0] != ACTION
+    )
+    return (OBSERVATION,) if OBSERVATION in named or not named else tuple(named)

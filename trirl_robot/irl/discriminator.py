@@ -31,7 +31,8 @@ class DiscriminatorConfig:
 
     inputs: tuple[str, ...] = ("observation", "action")
     """What it sees: observation fields, `observation` for all of them, `action`; with `next_` in
-    front as they are after the step, and with `.0` behind the first value of one alone."""
+    front as they are after the step, with `.0` behind the first value of one alone, with `.norm`
+    the length of the vector, which says nothing of directions."""
     scaling: Scaling = "compressed"
     """How it scales what it sees; see `InputScaler`."""
     hidden: int = 64

@@ -14,6 +14,8 @@ from trirl_robot.rl.networks import InputScaler, Scaling
 ACTION, OBSERVATION, NEXT = "action", "observation", "next_"
 """Names of inputs beside the observation's fields: the action, the whole observation, and the
 prefix of what is read after the step."""
+NORM = ".norm"
+"""Ending of an input that is the length of a vector instead of the vector."""
 
 
 class FeatureSelection(nn.Module):
@@ -41,7 +43,8 @@ class FeatureSelection(nn.Module):
         Args:
             contract: what observation and action are.
             inputs: observation fields, `observation` for all of them, `action`; with `next_` in
-                front as they are after the step, with `.0` behind the first value alone, and so on.
+                front as they are after the step, with `.0` behind the first value alone, and so on,
+                with `.norm` the Euclidean length.
             noise: standard deviation of the noise in training, by input, in its own unit.
             scaling: how inputs are scaled.
 
@@ -50,25 +53,51 @@ class FeatureSelection(nn.Module):
         """
         super().__init__()
         places = _places(contract)
+        self._width = 2 * contract.observation_size + contract.action_size
+        self._vectors: list[list[int]] = []
         positions: list[int] = []
         deviations: list[float] = []
         for name in inputs:
-            if name not in places:
+            vector = name.removesuffix(NORM)
+            if vector not in places:
                 whole = [known for known in places if "." not in known]
                 raise ConfigError(unknown_name("discriminator input", name, whole))
-            positions += places[name]
-            deviations += [(noise or {}).get(name, 0.0)] * len(places[name])
+            chosen = places[vector]
+            if vector != name:
+                # lengths stand behind all that they are taken of
+                self._vectors.append(chosen)
+                chosen = [self._width + len(self._vectors) - 1]
+            positions += chosen
+            deviations += [(noise or {}).get(name, 0.0)] * len(chosen)
         if not positions:
             raise ConfigError("the discriminator has no inputs; name observation fields or action")
         self.register_buffer("index", torch.tensor(positions))
         self.register_buffer("noise", torch.tensor(deviations))
         self.register_buffer("absorbing", torch.zeros(len(positions) + 1))
         self.absorbing[-1] = 1.0
-        self.reads_next = max(positions) >= contract.observation_size + contract.action_size
+        read = [i for i in positions if i < self._width] + [i for v in self._vectors for i in v]
+        self.reads_next = max(read) >= contract.observation_size + contract.action_size
         """Whether it needs the observation after the step."""
         self.is_noisy = any(deviations)
         """Whether inputs differ from one training step to the next."""
         self.scaler = InputScaler(len(positions), scaling)
+
+    def noise_of(self, count: int) -> Tensor:
+        """Return the noise of observation, action and next, side by side, as deviations, (count,).
+
+        Raises:
+            ConfigError: a length has noise, which its vector does not.
+        """
+        of_lengths = self.noise[self.index >= self._width]
+        if of_lengths.any():
+            raise ConfigError(
+                "instance_noise is given for a length (.norm), and this algorithm adds noise to "
+                "what it is taken of; give it for the vector's values"
+            )
+        deviations = self.noise.new_zeros(count)
+        given = self.index < self._width
+        deviations[self.index[given]] = self.noise[given]
+        return deviations
 
     @property
     def size(self) -> int:
@@ -81,7 +110,9 @@ class FeatureSelection(nn.Module):
 
     def select(self, observation: Tensor, action: Tensor, following: Tensor) -> Tensor:
         """Return the unscaled inputs, (B, n), (B, m) and (B, n) to (B, f - 1)."""
-        return torch.cat([observation, action, following], dim=-1)[..., self.index]
+        everything = torch.cat([observation, action, following], dim=-1)
+        lengths = [everything[..., v].square().sum(-1, keepdim=True).sqrt() for v in self._vectors]
+        return torch.cat([everything, *lengths], dim=-1)[..., self.index]
 
     def scale(self, inputs: Tensor) -> Tensor:
         """Return the features of transitions that are not absorbing, (B, f - 1) to (B, f)."""

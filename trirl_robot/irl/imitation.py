@@ -37,6 +37,9 @@ class ImitationConfig(OnPolicyConfig):
     """The classifier of expert against policy."""
     start: Literal["clone", "scratch"] = "clone"
     """Whether the policy starts from behavioural cloning or from random weights."""
+    demonstrated_starts: float = 0.0
+    """Share of the episodes in training that go on from a moment of a demonstration, in [0, 1]: for
+    a task of which chance never shows the end. It takes demonstrations that were simulated."""
     warmup_iterations: int = 4
     """Iterations at the start in which only critic and discriminator learn."""
     cloning: CloningConfig = field(default_factory=CloningConfig)
@@ -49,6 +52,7 @@ class ImitationConfig(OnPolicyConfig):
         """Check ranges."""
         super().__post_init__()
         require(self, "0 or more", lambda v: v >= 0, "warmup_iterations")
+        require(self, "a value in [0, 1]", lambda v: 0 <= v <= 1, "demonstrated_starts")
 
 
 def build_features(config: ImitationConfig, contract: PolicyContract) -> FeatureSelection:
