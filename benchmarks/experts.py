@@ -116,12 +116,12 @@ def demonstrations_of(task: str) -> Path:
     return path
 
 
-def measure_expert(task: str, randomisation: str = "none") -> EvaluationResult:
+def measure_expert(task: str) -> EvaluationResult:
     """Return what the expert does in fresh episodes."""
     env = make_batch(
         task,
         num_envs=EVALUATION_EPISODES,
-        randomisation=randomisation,
+        randomisation="none",
         seed=0,
         purpose=Purpose.EVALUATION,
         autoreset=False,
@@ -129,10 +129,10 @@ def measure_expert(task: str, randomisation: str = "none") -> EvaluationResult:
     return evaluate(expert_policy(task), env, EVALUATION_EPISODES, 0)
 
 
-def expert_return(task: str, randomisation: str = "none") -> float:
+def expert_return(task: str) -> float:
     """Return the expert's mean return: over fresh episodes, or an operator's demonstrations."""
     if task not in SCRIPTED:
-        return float(measure_expert(task, randomisation).episode_return.mean())
+        return float(measure_expert(task).episode_return.mean())
     path = demonstrations_of(task)
     names = load_demonstrations(path).names
     return float(np.mean([read_demonstration(path, name).reward.sum() for name in names]))

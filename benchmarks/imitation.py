@@ -8,7 +8,8 @@
 
 Each finished run is one file under `benchmarks/results/imitation` and is not run again as long as
 its recipe stays the same, so that a long table grows over days. Two runs go side by side, one
-thread each. Returns are normalised so that the expert has 1 and uniformly random actions 0.
+thread each. Returns are normalised: 0 is what uniformly random actions have, 1 what the expert has
+in the dynamics of its demonstrations.
 """
 
 from __future__ import annotations
@@ -22,10 +23,13 @@ from experts import demonstrations_of
 from imitation_plot import draw_curves
 from imitation_run import Cell
 from imitation_table import print_tables
+from rich.box import HEAVY_HEAD, MARKDOWN
 from side_by_side import parse, run_apart
 
 CORE = ("half-cheetah", "hopper", "point-maze", "so101-reach", "so101-push")
 METHODS = ("trirl", "gail", "airl", "bc")
+NEED_ACTIONS = ("airl", "bc")
+"""Methods that demonstrated actions are needed for: AIRL takes the density of the policy there."""
 QUICK = ("total_steps=20000",)
 ABLATIONS = {
     "uncorrected": ("correct=false",),
@@ -49,7 +53,7 @@ def main() -> None:
             demonstrations_of(task)
         run_apart("imitation_run", missing, arguments.jobs)
     rows = [row for cell in cells if (row := cell.kept()) is not None]
-    print_tables(rows, arguments.json)
+    print_tables(rows, arguments.json, MARKDOWN if arguments.markdown else HEAVY_HEAD)
     if arguments.plot is not None and rows:
         draw_curves(rows, arguments.plot)
 
@@ -65,6 +69,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--observation-only", action="store_true", help="no demonstrated actions")
     parser.add_argument("--ablations", action="store_true", help="TRIRL, part by part, and whole")
     parser.add_argument("--plot", type=Path, help="write learning curves here, as PNG")
+    parser.add_argument("--markdown", action="store_true", help="tables as a README has them")
     parser.add_argument("--quick", action="store_true", help="one short run of each method")
     arguments = parse(parser)
     if arguments.quick:
@@ -87,7 +92,7 @@ def _cells(arguments: argparse.Namespace) -> Iterator[Cell]:
         arguments.method,
         variants.items(),
     ):
-        if method == "bc" and arguments.observation_only:
+        if method in NEED_ACTIONS and arguments.observation_only:
             continue
         yield Cell(
             task=task,

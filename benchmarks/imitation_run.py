@@ -179,7 +179,7 @@ def measure(task: str, randomisation: str, folder: RunFolder) -> Row:
     found = _evaluate(task, randomisation, MeanAction(learnt.policy))
     random_policy = RandomPolicy(learnt.contract.action_size)
     random = float(_evaluate(task, randomisation, random_policy).episode_return.mean())
-    expert = expert_return(task, randomisation)
+    expert = expert_return(task)
     rows = folder.read_metrics()
     curve = [row for row in rows if "evaluation/return" in row]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.box import HEAVY_HEAD, Box
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import trim_mean
@@ -26,8 +27,14 @@ FALL = 0.05
 """Fall of the return between two evaluations that counts as one, in units of the expert's."""
 
 
-def print_tables(rows: Sequence[Row], json: Path | None) -> None:
-    """Print a table by task, setting and method, and the aggregates over tasks."""
+def print_tables(rows: Sequence[Row], json: Path | None, box: Box = HEAVY_HEAD) -> None:
+    """Print a table by task, setting and method, and the aggregates over tasks.
+
+    Args:
+        rows: kept results.
+        json: file to write the figures to; None for none.
+        box: frame of the tables.
+    """
     groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in rows:
         groups[setting_of(row), row["task"], method_of(row)].append(row)
@@ -43,6 +50,7 @@ def print_tables(rows: Sequence[Row], json: Path | None) -> None:
         "minutes to it",
         "falls",
         "minutes",
+        box=box,
     )
     figures = []
     for (setting, task, method), group in sorted(groups.items()):
@@ -67,7 +75,7 @@ def print_tables(rows: Sequence[Row], json: Path | None) -> None:
         )
     console = Console(width=160)
     console.print(table)
-    console.print(_aggregates(groups))
+    console.print(_aggregates(groups, box))
     if json is not None:
         write_results(json, figures)
 
@@ -101,9 +109,11 @@ def shown(tasks: Sequence[Array]) -> str:
     return f"{mean} ({low:.2f} - {high:.2f})"
 
 
-def _aggregates(groups: dict[tuple[str, str, str], list[Row]]) -> Table:
+def _aggregates(groups: dict[tuple[str, str, str], list[Row]], box: Box) -> Table:
     """Return the interquartile means over all tasks that every method of a setting has done."""
-    table = Table("demonstrations", "method", "tasks", "IQM over tasks (95 %)", "worst run")
+    table = Table(
+        "demonstrations", "method", "tasks", "IQM over tasks (95 %)", "worst run", box=box
+    )
     for setting in sorted({key[0] for key in groups}):
         methods = sorted({method for s, _, method in groups if s == setting})
         tasks = [
