@@ -92,7 +92,7 @@ def test_a_recipe_is_that_of_task_dynamics_and_settings_and_no_seed_s():
 
 @pytest.mark.parametrize(
     ("task", "inputs"),
-    [("hopper", ("observation",)), ("so101-reach", ("end_effector_to_target",))],
+    [("hopper", ("observation",)), ("so101-reach", ("end_effector_to_target.norm",))],
 )
 def test_demonstrations_without_actions_leave_nothing_to_clone(task, inputs):
     chosen = cell(task=task, observation_only=True)

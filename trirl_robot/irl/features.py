@@ -75,6 +75,9 @@ class FeatureSelection(nn.Module):
         self.register_buffer("noise", torch.tensor(deviations))
         self.register_buffer("absorbing", torch.zeros(len(positions) + 1))
         self.absorbing[-1] = 1.0
+        for i, vector in enumerate(self._vectors):
+            # on the device, as every index: a list would be copied there at each call
+            self.register_buffer(f"vector_{i}", torch.tensor(vector), persistent=False)
         read = [i for i in positions if i < self._width] + [i for v in self._vectors for i in v]
         self.reads_next = max(read) >= contract.observation_size + contract.action_size
         """Whether it needs the observation after the step."""
@@ -111,7 +114,10 @@ class FeatureSelection(nn.Module):
     def select(self, observation: Tensor, action: Tensor, following: Tensor) -> Tensor:
         """Return the unscaled inputs, (B, n), (B, m) and (B, n) to (B, f - 1)."""
         everything = torch.cat([observation, action, following], dim=-1)
-        lengths = [everything[..., v].square().sum(-1, keepdim=True).sqrt() for v in self._vectors]
+        lengths = [
+            everything[..., getattr(self, f"vector_{i}")].square().sum(-1, keepdim=True).sqrt()
+            for i in range(len(self._vectors))
+        ]
         return torch.cat([everything, *lengths], dim=-1)[..., self.index]
 
     def scale(self, inputs: Tensor) -> Tensor:
