@@ -2,7 +2,8 @@
 
     python benchmarks/imitation.py                        the core set, as far as it is not done
     python benchmarks/imitation.py --task half-cheetah --method trirl gail --seeds 0 1
-    python benchmarks/imitation.py --task half-cheetah --seeds 0 1 2 --ablations
+    python benchmarks/imitation.py --suite all            everything that the README shows
+    python benchmarks/imitation.py --suite ablations --task half-cheetah --seeds 0 1 2
     python benchmarks/imitation.py --table --plot curves.png   only show what is done
     python benchmarks/imitation.py --quick                a minute; figures are poor
 
@@ -15,38 +16,25 @@ in the dynamics of its demonstrations.
 from __future__ import annotations
 
 import argparse
-import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from experts import demonstrations_of
 from imitation_plot import draw_curves
-from imitation_run import Cell
+from imitation_suites import METHODS, QUICK, SUITES, Suite
 from imitation_table import print_tables
 from rich.box import HEAVY_HEAD, MARKDOWN
 from side_by_side import parse, run_apart
 
-CORE = ("half-cheetah", "hopper", "point-maze", "so101-reach", "so101-push")
-METHODS = ("trirl", "gail", "airl", "bc")
-NEED_ACTIONS = ("airl", "bc")
-"""Methods that demonstrated actions are needed for: AIRL takes the density of the policy there."""
-QUICK = ("total_steps=20000",)
-ABLATIONS = {
-    "uncorrected": ("correct=false",),
-    "annealed": ("trust_region.form=annealed",),
-    "projected": ("trust_region.form=projection",),
-    "chain of 10": ("reward.maximum_length=10",),
-    "distilled": ("reward.form=distilled",),
-    "no gradient penalty": ("discriminator.gradient_penalty=0",),
-    "no absorbing tail": ("absorbing_tail=false",),
-}
-"""What TRIRL is without one of its parts, or with another, by name."""
+ALL = "all"
 
 
 def main() -> None:
     """Run what is missing, print the tables."""
     arguments = _arguments()
-    cells = list(_cells(arguments))
+    # a run may belong to several suites
+    cells = list(dict.fromkeys(cell for suite in _suites(arguments) for cell in suite.cells()))
     if not arguments.table:
         missing = [cell for cell in cells if arguments.quick or cell.kept() is None]
         for task in sorted({cell.task for cell in missing}):
@@ -59,53 +47,41 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--task", nargs="+", default=list(CORE))
-    parser.add_argument("--method", nargs="+", default=list(METHODS))
-    parser.add_argument("--seeds", nargs="+", type=int, default=list(range(5)))
-    parser.add_argument("--demonstrations", nargs="+", type=int, default=[10, 1])
-    parser.add_argument("--keep-every", nargs="+", type=int, default=[1])
-    parser.add_argument("--randomisation", default="none", help="dynamics of training and test")
-    parser.add_argument("--observation-only", action="store_true", help="no demonstrated actions")
-    parser.add_argument("--ablations", action="store_true", help="TRIRL, part by part, and whole")
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        epilog="example: make bench-imitation ARGS='--suite subsampled --task hopper --seeds 0 1'",
+    )
+    parser.add_argument(
+        "--suite", nargs="+", default=["core"], choices=[*SUITES, ALL], help="what is compared"
+    )
+    parser.add_argument("--task", nargs="+", help="instead of the suite's")
+    parser.add_argument("--method", nargs="+", choices=METHODS, help="instead of the suite's")
+    parser.add_argument("--seeds", nargs="+", type=int, help="instead of the suite's")
+    parser.add_argument("--demonstrations", nargs="+", type=int, help="instead of the suite's")
     parser.add_argument("--plot", type=Path, help="write learning curves here, as PNG")
     parser.add_argument("--markdown", action="store_true", help="tables as a README has them")
     parser.add_argument("--quick", action="store_true", help="one short run of each method")
     arguments = parse(parser)
-    if arguments.quick:
-        arguments.task, arguments.seeds, arguments.demonstrations = ["half-cheetah"], [0], [10]
-        arguments.variant, arguments.set = "quick", list(QUICK)
-    if arguments.ablations:
-        arguments.method = ["trirl"]
+    if arguments.variant and "ablations" in arguments.suite:
+        parser.error("the suite of ablations has settings of its own; --set goes with the others")
     return arguments
 
 
-def _cells(arguments: argparse.Namespace) -> Iterator[Cell]:
-    variants = {arguments.variant: tuple(arguments.set)}
-    if arguments.ablations:
-        variants = {"": (), **ABLATIONS}
-    for task, count, every, seed, method, (variant, settings) in itertools.product(
-        arguments.task,
-        arguments.demonstrations,
-        arguments.keep_every,
-        arguments.seeds,
-        arguments.method,
-        variants.items(),
-    ):
-        if method in NEED_ACTIONS and arguments.observation_only:
-            continue
-        yield Cell(
-            task=task,
-            method=method,
-            demonstrations=count,
-            keep_every=every,
-            seed=seed,
-            randomisation=arguments.randomisation,
-            observation_only=arguments.observation_only,
-            variant=variant,
-            # cloning takes no environment steps
-            settings=() if arguments.quick and method == "bc" else settings,
-        )
+def _suites(arguments: argparse.Namespace) -> Iterator[Suite]:
+    if arguments.quick:
+        yield from QUICK
+        return
+    chosen = {
+        "tasks": arguments.task,
+        "methods": arguments.method,
+        "seeds": arguments.seeds,
+        "demonstrations": arguments.demonstrations,
+    }
+    given = {name: tuple(values) for name, values in chosen.items() if values is not None}
+    if arguments.variant:
+        given["variants"] = {arguments.variant: tuple(arguments.set)}
+    for name in SUITES if ALL in arguments.suite else arguments.suite:
+        yield replace(SUITES[name], **given)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from imitation_plot import draw_curves
 from imitation_run import Cell
+from imitation_suites import QUICK, SUITES, Suite
 from imitation_table import interval, iqm, print_tables
 
 from trirl_robot.runs.algorithms import load_algorithm
@@ -109,3 +110,16 @@ def test_curves_are_drawn_for_every_setting(tmp_path):
     draw_curves(rows, path)
     assert path.read_bytes().startswith(b"\x89PNG")
     assert path.stat().st_size > 10_000
+
+
+def test_no_two_runs_of_all_suites_share_a_file_unless_they_are_the_same():
+    cells = {cell for suite in (*SUITES.values(), *QUICK) for cell in suite.cells()}
+    assert len({cell.path for cell in cells}) == len(cells)
+
+
+def test_a_suite_without_actions_compares_only_what_needs_none():
+    suite = Suite(tasks=("hopper",), seeds=(0, 1), observation_only=True)
+    assert [(cell.method, cell.seed) for cell in suite.cells()] == [
+        *[("trirl", 0), ("gail", 0)],
+        *[("trirl", 1), ("gail", 1)],
+    ]
