@@ -75,9 +75,9 @@ class FeatureSelection(nn.Module):
         self.register_buffer("noise", torch.tensor(deviations))
         self.register_buffer("absorbing", torch.zeros(len(positions) + 1))
         self.absorbing[-1] = 1.0
-        for i, vector in enumerate(self._vectors):
+        for i, values in enumerate(self._vectors):
             # on the device, as every index: a list would be copied there at each call
-            self.register_buffer(f"vector_{i}", torch.tensor(vector), persistent=False)
+            self.register_buffer(f"vector_{i}", torch.tensor(values), persistent=False)
         read = [i for i in positions if i < self._width] + [i for v in self._vectors for i in v]
         self.reads_next = max(read) >= contract.observation_size + contract.action_size
         """Whether it needs the observation after the step."""
