@@ -64,7 +64,7 @@ class Case:
     def demonstrations(self, folder: Path, count: int) -> Path:
         """Return the file to learn from: so many reaches, or the imitation benchmark's file."""
         if self.task != "so101-reach":
-            return demonstrations_of(self.task)
+            return demonstrations_of(self.task, 0)
         path = folder / "demos.hdf5"
         record(self.task, "scripted", count, path, seed=0, realtime=False)
         return path

@@ -17,7 +17,7 @@ from trirl_robot.runs.train import build_learner
 
 COMPARED = 3
 """Iterations after which parameters are compared."""
-CLONING_EPOCHS = 20
+CLONING_UPDATES = 200
 """Passes over the demonstrations before that; every process clones the whole policy."""
 
 
@@ -34,7 +34,7 @@ def main() -> None:
     algorithm = config.algorithm
     assert isinstance(algorithm, ImitationConfig)
     # so that the update of the policy is compared too, and not the critic's alone
-    cloning = replace(algorithm.cloning, epochs=CLONING_EPOCHS)
+    cloning = replace(algorithm.cloning, updates=CLONING_UPDATES)
     config = replace(config, algorithm=replace(algorithm, warmup_iterations=0, cloning=cloning))
     with joined() as processes:
         learner = build_learner(config, folder.path, nthread=arguments.threads, processes=processes)

@@ -4,13 +4,14 @@
     python benchmarks/experts.py --task half-cheetah --train
 
 A trained expert is kept as `benchmarks/experts/TASK.onnx`, with its training's settings inside; its
-demonstrations are recorded anew in seconds, the same ones every time. Arms are demonstrated by
-their scripted operators.
+demonstrations are recorded anew in seconds, ten for each seed, the same ones every time. Arms are
+demonstrated by their scripted operators.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ from trirl_robot.demos.dataset import load_demonstrations, read_demonstration
 from trirl_robot.evaluation.demonstrate import demonstrate
 from trirl_robot.evaluation.results import Figure, write_results
 from trirl_robot.evaluation.rollouts import EvaluationResult, OnnxPolicy, Policy, evaluate
+from trirl_robot.files import replaced_atomically
 from trirl_robot.model_file import ModelFile
 from trirl_robot.sim.env import make_batch
 from trirl_robot.sim.episode_random import Purpose
@@ -42,12 +44,14 @@ SCRIPTED = ("so101-reach", "so101-push", "so101-lift")
 """Tasks whose demonstrations come from a scripted operator."""
 DEMONSTRATION_COUNT = 10
 EVALUATION_EPISODES = 100
+EVALUATION_SEED = 1000
+"""Of the operators' episodes that are measured, which nobody learns from."""
 
 
 def main() -> None:
     """Train and record what is missing, print the table, write the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--task", nargs="+", default=list(GOALS), help="tasks")
+    parser.add_argument("--task", nargs="+", choices=GOALS, default=list(GOALS), help="tasks")
     parser.add_argument("--train", action="store_true", help="train again what is there")
     parser.add_argument("--seed", type=int, default=0, help="seed of the training")
     parser.add_argument("--json", type=Path, help="write the figures here")
@@ -56,6 +60,7 @@ def main() -> None:
     for task in arguments.task:
         if arguments.train or not (EXPERTS / f"{task}.onnx").is_file():
             train_expert(task, arguments.seed, console)
+        demonstrations_of(task, arguments.seed)
     figures = [_figure(task) for task in arguments.task]
     console.print(_table(figures))
     if arguments.json is not None:
@@ -87,32 +92,49 @@ def expert_policy(task: str) -> Policy:
     return OnnxPolicy(ModelFile(EXPERTS / f"{task}.onnx"))
 
 
-def demonstrations_of(task: str) -> Path:
-    """Return a file with ten demonstrations of a task, recorded if it is missing."""
-    path = DEMONSTRATIONS / f"{task}.hdf5"
+def made_by(task: TaskConfig) -> str:
+    """Return the digest of the expert's file; that of nothing where the expert is a script."""
+    expert = expert_file(task)
+    return hashlib.sha256(b"" if expert is None else expert.read_bytes()).hexdigest()
+
+
+def demonstrations_of(task: str, seed: int) -> Path:
+    """Return the file with a seed's ten demonstrations of a task, recorded if it is missing."""
+    return _recorded(task, DEMONSTRATION_COUNT, seed)
+
+
+def _recorded(task: str, count: int, seed: int) -> Path:
+    # an expert that is trained anew has demonstrations of its own
+    path = DEMONSTRATIONS / f"{task}_{count}_{seed}_{made_by(load_task(task))[:8]}.hdf5"
     if path.is_file():
         return path
     DEMONSTRATIONS.mkdir(exist_ok=True)
-    if task in SCRIPTED:
-        record(task, "scripted", DEMONSTRATION_COUNT, path, seed=0, realtime=False)
-    else:
-        env = make_batch(
-            task,
-            num_envs=3 * DEMONSTRATION_COUNT,
-            randomisation="none",
-            seed=0,
-            purpose=Purpose.RECORDING,
-            autoreset=False,
-        )
-        name = f"expert of {task}"
-        demonstrate(
-            expert_policy(task),
-            env,
-            name,
-            path,
-            successes=DEMONSTRATION_COUNT,
-            least_return=GOALS.get(task),
-        )
+    # processes that record the same one side by side each write the whole of it
+    with replaced_atomically(path) as temporary:
+        if task in SCRIPTED:
+            record(
+                task,
+                "scripted",
+                count,
+                temporary,
+                seed=seed,
+                randomisation="none",
+                realtime=False,
+            )
+        else:
+            env = make_batch(
+                task,
+                num_envs=3 * count,
+                randomisation="none",
+                seed=seed,
+                purpose=Purpose.RECORDING,
+                autoreset=False,
+            )
+            name = f"expert of {task}"
+            least = GOALS.get(task)
+            demonstrate(
+                expert_policy(task), env, name, temporary, successes=count, least_return=least
+            )
     return path
 
 
@@ -130,10 +152,10 @@ def measure_expert(task: str) -> EvaluationResult:
 
 
 def expert_return(task: str) -> float:
-    """Return the expert's mean return: over fresh episodes, or an operator's demonstrations."""
+    """Return the mean return of the expert, in a hundred episodes of its own."""
     if task not in SCRIPTED:
         return float(measure_expert(task).episode_return.mean())
-    path = demonstrations_of(task)
+    path = _recorded(task, EVALUATION_EPISODES, EVALUATION_SEED)
     names = load_demonstrations(path).names
     return float(np.mean([read_demonstration(path, name).reward.sum() for name in names]))
 

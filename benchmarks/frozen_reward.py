@@ -117,7 +117,7 @@ class FrozenCell:
     def recipe(self) -> str:
         """Digest of everything that the result depends on beside this cell and the code."""
         source = "" if self.method == TRUE else self.source.recipe
-        return digest(source, load_algorithm("transfer", load_task(self.task)))
+        return digest(source, load_algorithm("transfer", load_task(self.task)), self.steps)
 
     @property
     def source(self) -> Cell:
@@ -138,7 +138,8 @@ def main() -> None:
     arguments = _arguments()
     cells = list(_cells(arguments))
     if not arguments.table:
-        demonstrations_of(arguments.task)
+        for seed in arguments.seeds:
+            demonstrations_of(arguments.task, seed)
         missing = [cell for cell in cells if arguments.quick or _kept(cell) is None]
         sources = {cell.source.name: cell.source for cell in missing if not _has_reward(cell)}
         run_apart("imitation_run", list(sources.values()), arguments.jobs)

@@ -37,8 +37,8 @@ def main() -> None:
     cells = list(dict.fromkeys(cell for suite in _suites(arguments) for cell in suite.cells()))
     if not arguments.table:
         missing = [cell for cell in cells if arguments.quick or cell.kept() is None]
-        for task in sorted({cell.task for cell in missing}):
-            demonstrations_of(task)
+        for task, seed in sorted({(cell.task, cell.seed) for cell in missing}):
+            demonstrations_of(task, seed)
         run_apart("imitation_run", missing, arguments.jobs)
     rows = [row for cell in cells if (row := cell.kept()) is not None]
     print_tables(rows, arguments.json, MARKDOWN if arguments.markdown else HEAVY_HEAD)
@@ -62,8 +62,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--markdown", action="store_true", help="tables as a README has them")
     parser.add_argument("--quick", action="store_true", help="one short run of each method")
     arguments = parse(parser)
-    if arguments.variant and "ablations" in arguments.suite:
+    if arguments.variant and {"ablations", ALL} & set(arguments.suite):
         parser.error("the suite of ablations has settings of its own; --set goes with the others")
+    chosen = (arguments.task, arguments.method, arguments.seeds, arguments.demonstrations)
+    if arguments.quick and (any(chosen) or arguments.variant or arguments.suite != ["core"]):
+        parser.error("--quick runs what it runs; leave the other choices out")
     return arguments
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from experts import demonstrations_of, expert_file, expert_return
+from experts import demonstrations_of, expert_return, made_by
 
 from trirl_robot.cli.export import export
 from trirl_robot.cli.train import resolve
@@ -21,6 +21,7 @@ from trirl_robot.files import write_text_atomically
 from trirl_robot.irl.features import ACTION
 from trirl_robot.rl.policy import MeanAction
 from trirl_robot.runs.algorithms import load_algorithm
+from trirl_robot.runs.checkpoint import load_checkpoint
 from trirl_robot.runs.folder import RunFolder
 from trirl_robot.runs.policies import load_learnt
 from trirl_robot.runs.rewards import Weighting
@@ -38,6 +39,8 @@ FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results" / "imitation"
 REWARDS = FOLDER / "rewards"
 """Rewards of finished runs, which are larger than what belongs in a repository."""
+PROTOCOL = 2
+"""To be raised when code changes what results are worth: learners, operators, robots, measures."""
 EPISODES = 100
 """Episodes of the final evaluation."""
 EVERY_STEPS = 50_000
@@ -63,7 +66,7 @@ class Cell:
     keep_every: int
     """One step in this many of each is learnt from."""
     seed: int
-    """Seed of the training."""
+    """Seed of the training and of the demonstrations that it learns from."""
     randomisation: str = "none"
     """Dynamics that are learnt in and measured in; demonstrations are of none."""
     observation_only: bool = False
@@ -87,17 +90,18 @@ class Cell:
             # there is nothing to clone, and a policy that knows nothing has more to try
             "start=scratch",
             "initial_std=0.4",
+            "entropy_coef=0.004",
             *self.settings,
         )
 
     @property
     def recipe(self) -> str:
-        """Digest of everything that a result depends on beside this cell and the code."""
+        """Digest of what a result depends on beside this cell and the code (see `PROTOCOL`)."""
         task = load_task(self.task)
         settings = load_algorithm(self.method, task, self.overrides)
-        expert = expert_file(task)
-        made_by = None if expert is None else hashlib.sha256(expert.read_bytes()).hexdigest()
-        return digest(settings, task, load_randomisation(self.randomisation), made_by)
+        drawn = load_randomisation(self.randomisation)
+        measured = [PROTOCOL, EPISODES, EVERY_STEPS, made_by(task)]
+        return digest(settings, task, drawn, measured)
 
     @property
     def name(self) -> str:
@@ -141,7 +145,7 @@ def run(cell: Cell) -> Row:
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "run"
         config = resolve(
-            demonstrations_of(cell.task),
+            demonstrations_of(cell.task, cell.seed),
             path,
             randomisation=cell.randomisation,
             algorithm=cell.method,
@@ -182,6 +186,12 @@ def measure(task: str, randomisation: str, folder: RunFolder) -> Row:
     expert = expert_return(task)
     rows = folder.read_metrics()
     curve = [row for row in rows if "evaluation/return" in row]
+    if folder.cloned.is_file() and len(curve) > 1:
+        # what cloning had reached; its time is counted up to the evaluation after it
+        learnt.policy.load_state_dict(load_checkpoint(folder.cloned))
+        cloned = _evaluate(task, randomisation, MeanAction(learnt.policy)).episode_return.mean()
+        begun = {"env_steps": 0.0, "time_cpu_s": curve[0]["time_cpu_s"]}
+        curve.insert(0, {**begun, "evaluation/return": float(cloned)})
 
     def normalised(value: float) -> float:
         return (value - random) / (expert - random)

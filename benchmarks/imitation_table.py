@@ -108,24 +108,36 @@ def shown(tasks: Sequence[Array]) -> str:
 
 
 def _aggregates(groups: dict[tuple[str, str, str], list[Row]], box: Box) -> Table:
-    """Return the interquartile means over all tasks that every method of a setting has done."""
-    table = Table(
-        "demonstrations", "method", "tasks", "IQM over tasks (95 %)", "worst run", box=box
-    )
-    for setting in sorted({key[0] for key in groups}):
-        methods = sorted({method for s, _, method in groups if s == setting})
-        tasks = [
-            task
-            for task in sorted({t for s, t, _ in groups if s == setting})
-            if all((setting, task, method) in groups for method in methods)
-        ]
-        for method in methods if tasks else ():
+    """Return the interquartile means of recipes as they are over the tasks of a setting.
+
+    Methods are compared on the runs, task and seed, that every method there has done; one that
+    lacks a task which others have all done is left out.
+    """
+    columns = ("demonstrations", "method", "tasks", "runs", "IQM over tasks (95 %)", "worst run")
+    table = Table(*columns, box=box)
+    done: dict[str, dict[str, dict[str, dict[int, float]]]] = defaultdict(lambda: defaultdict(dict))
+    for (setting, task, method), group in groups.items():
+        if not group[0]["variant"]:
+            done[setting][method][task] = {row["seed"]: row["normalised"] for row in group}
+    for setting, methods in sorted(done.items()):
+        most = max(len(tasks) for tasks in methods.values())
+        compared = {name: tasks for name, tasks in methods.items() if len(tasks) == most}
+        shared = set.intersection(*(set(tasks) for tasks in compared.values()))
+        seeds = {
+            task: set.intersection(*(set(tasks[task]) for tasks in compared.values()))
+            for task in sorted(shared)
+        }
+        runs = sum(map(len, seeds.values()))
+        if not all(seeds.values()) or not runs:
+            continue
+        for method, tasks in sorted(compared.items()):
             scores = [
-                np.array([row["normalised"] for row in groups[setting, task, method]])
-                for task in tasks
+                np.array([tasks[task][seed] for seed in sorted(chosen)])
+                for task, chosen in seeds.items()
             ]
             worst = min(float(found.min()) for found in scores)
-            table.add_row(setting, method, str(len(tasks)), shown(scores), f"{worst:.2f}")
+            named = ", ".join(seeds)
+            table.add_row(setting, method, named, str(runs), shown(scores), f"{worst:.2f}")
     return table
 
 
@@ -143,12 +155,17 @@ def method_of(row: Row) -> str:
 
 
 def _time_to_reach(group: Sequence[Row]) -> tuple[str, str]:
-    """Return the median steps and minutes to `REACHED`, where more than half the runs reach it."""
+    """Return the median steps and minutes after which returns are and stay at `REACHED`.
+
+    Where half of the runs do not get there, there are none.
+    """
     steps, minutes = [], []
     for row in group:
-        reached = np.flatnonzero(np.array(row["curve"]) >= REACHED)
-        steps.append(row["steps"][reached[0]] if len(reached) else np.inf)
-        minutes.append(row["seconds"][reached[0]] / 60.0 if len(reached) else np.inf)
+        below = np.flatnonzero(np.array(row["curve"]) < REACHED)
+        first = below[-1] + 1 if len(below) else 0
+        stays = first < len(row["curve"])
+        steps.append(row["steps"][first] if stays else np.inf)
+        minutes.append(row["seconds"][first] / 60.0 if stays else np.inf)
     if not np.isfinite(np.median(steps)):
         return "-", "-"
     return f"{np.median(steps) / 1e3:,.0f} k", f"{np.median(minutes):.1f}"

@@ -5,7 +5,7 @@ import torch
 
 from trirl_robot.export.onnx import export_reward
 
-STATEMENT = {"reward": {"weighting": "average", "absorbing_reward": -1.5}}
+STATEMENT = {"reward": {"weighting": "average", "absorbing_reward": -1.5, "entropy_coef": 0.03}}
 
 
 class Wish(torch.nn.Module):

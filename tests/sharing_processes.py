@@ -26,7 +26,7 @@ ITERATIONS = 3
 SHARED = ("num_envs=6", "rollout_steps=27", "ppo.epochs=2", "ppo.minibatch=23")
 IMITATION = (
     "warmup_iterations=1",
-    "cloning.epochs=3",
+    "cloning.updates=20",
     "discriminator.epochs=2",
     "discriminator.minibatch=23",
 )

@@ -14,7 +14,7 @@ def test_a_smooth_expert_is_cloned_beyond_what_was_shown():
 
     policy = GaussianPolicy(4, 2, hidden=(32,), initial_std=0.2, generator=generator)
     policy.scaler.fit(observation)
-    config = CloningConfig(epochs=60)
+    config = CloningConfig(updates=480, minibatch=256)
     result = clone(policy, observation, expert(observation), config, generator)
     fresh = torch.randn(500, 4, generator=generator)
     with torch.no_grad():
@@ -31,6 +31,6 @@ def test_the_weights_with_the_least_validation_error_are_kept():
     action = torch.rand(300, 2, generator=generator) * 2 - 1
     policy = GaussianPolicy(4, 2, hidden=(128,), initial_std=0.2, generator=generator)
     policy.scaler.fit(observation)
-    result = clone(policy, observation, action, CloningConfig(epochs=80), generator)
+    result = clone(policy, observation, action, CloningConfig(updates=160), generator)
     assert result.epoch < 40
     assert result.validation_error < 0.5

@@ -55,14 +55,14 @@ def test_an_interval_holds_the_mean_as_often_as_it_says():
 def test_the_table_shows_steps_to_0_9_worst_seed_and_falls(capsys):
     rows = [
         row([0.3, 0.95, 0.7, 1.0]),
-        row([0.2, 0.5, 0.92, 0.8], seed=1),
+        row([0.2, 0.5, 0.92, 0.94], seed=1),
         row([0.2, 0.5, 0.96, 0.9], seed=2, randomisation="strong", observation_only=True),
     ]
     print_tables(rows, None)
     shown = " ".join(capsys.readouterr().out.split())
     assert "10, no actions, strong" in shown
-    # two seeds; of the six evaluations that follow another, two are falls
-    assert "0.90 ± 0.10 │ 0.80 │ 2 k │ 2.5 │ 33 %" in shown
+    # two seeds, there for good after 4 and 3 evaluations; of six that follow another, one is a fall
+    assert "0.97 ± 0.03 │ 0.94 │ 4 k │ 3.5 │ 17 %" in shown
 
 
 def test_a_result_counts_until_the_recipe_changes(tmp_path, monkeypatch):
@@ -123,3 +123,21 @@ def test_a_suite_without_actions_compares_only_what_needs_none():
         *[("trirl", 0), ("gail", 0)],
         *[("trirl", 1), ("gail", 1)],
     ]
+
+
+def test_the_aggregate_is_of_runs_that_all_methods_have_done_and_of_recipes_alone(capsys):
+    rows = [
+        *[row([0.9], seed=seed, task=task) for seed in (0, 1) for task in ("hopper", "ant")],
+        *[row([0.5], task=task, method="gail") for task in ("hopper", "ant")],
+        # neither a method that has done one task of two nor a variant takes anything from these
+        row([0.1], method="airl", task="ant"),
+        row([0.1], variant="distilled", task="ant"),
+        row([0.2], seed=1, task="hopper"),
+    ]
+    print_tables(rows, None)
+    shown = " ".join(capsys.readouterr().out.split())
+    aggregate = shown[shown.index("IQM over tasks") :]
+    assert "gail │ ant, hopper │ 2 │ 0.50" in aggregate
+    assert "trirl │ ant, hopper │ 2 │ 0.90" in aggregate
+    assert "airl" not in aggregate
+    assert "distilled" not in aggregate

@@ -17,7 +17,7 @@ TINY = (
     "num_envs=8",
     "rollout_steps=20",
     "warmup_iterations=1",
-    "cloning.epochs=2",
+    "cloning.updates=20",
     "ppo.epochs=1",
 )
 

@@ -178,3 +178,15 @@ def test_a_replay_of_earlier_policies_is_trained_against():
         features = trainer.features.scale(side(trainer.features, early).inputs)
         logits.append(float(trainer.discriminator(features).detach().mean()))
     assert logits[1] < logits[0] - 0.5
+
+
+def test_nothing_is_penalised_on_the_way_to_an_absorbing_state():
+    torch.manual_seed(0)
+    expert = torch.randn(600, 26)
+    heads = []
+    for penalty in (0.0, 10.0):
+        trainer = make_trainer(expert, gradient_penalty=penalty, epochs=2)
+        absorbed = side(trainer.features, torch.randn(600, 26), 1.0 - 1e-9)
+        trainer.update(absorbed, torch.Generator().manual_seed(1))
+        heads.append(trainer.discriminator.head())
+    assert torch.equal(*heads)

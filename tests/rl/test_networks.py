@@ -3,7 +3,7 @@ import torch
 from trirl_robot.rl.networks import InputScaler, mlp, tanh
 
 
-def test_the_fast_tangent_is_the_tangent():
+def test_the_fast_tanh_is_the_tanh():
     values = torch.linspace(-20.0, 20.0, 4001)
     torch.testing.assert_close(tanh(values), torch.tanh(values), atol=3e-7, rtol=0.0)
 

@@ -9,8 +9,9 @@ from run_states import leaves, same
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from trirl_robot.cli.train import resolve
-from trirl_robot.errors import RunError
+from trirl_robot.errors import ConfigError, RunError
 from trirl_robot.irl.trust_region.projection import ProjectionConfig
+from trirl_robot.runs import algorithms
 from trirl_robot.runs.algorithms import load_algorithm
 from trirl_robot.runs.checkpoint import load_checkpoint
 from trirl_robot.runs.folder import RunFolder
@@ -31,7 +32,7 @@ ROLLOUTS = (
 IMITATION = (
     *ROLLOUTS,
     "warmup_iterations=1",
-    "cloning.epochs=2",
+    "cloning.updates=20",
     "discriminator.hidden=8",
     "discriminator.epochs=1",
     "discriminator.minibatch=60",
@@ -41,7 +42,7 @@ OVERRIDES = {
     "gail": (*IMITATION, "discriminator.replay_share=0.5", "discriminator.replay_size=300"),
     "airl": (*IMITATION, "discriminator.replay_share=0.5", "discriminator.replay_size=300"),
     "ppo": (*ROLLOUTS, "ppo.kl_target=0.01"),
-    "bc": ("cloning.epochs=2",),
+    "bc": ("cloning.updates=20",),
 }
 """Eight iterations of 120 steps."""
 EVERY = (
@@ -189,3 +190,10 @@ def test_another_form_does_not_take_the_settings_of_the_recipes_own():
     overrides = ("trust_region.form=projection", "trust_region.mean_bound=0.02")
     config = load_algorithm("trirl", task, overrides)
     assert config.trust_region == ProjectionConfig(mean_bound=0.02)
+
+
+def test_a_section_of_a_recipe_that_nothing_reads_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "half-cheetah.yaml").write_text("trilr:\n  num_envs: 32\n")
+    monkeypatch.setattr(algorithms, "RECIPES", tmp_path)
+    with pytest.raises(ConfigError, match="did you mean 'trirl'"):
+        load_algorithm("trirl", load_task("half-cheetah"))

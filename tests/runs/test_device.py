@@ -60,7 +60,7 @@ def test_checkpoints_go_from_device_to_device(case, demonstrations, monkeypatch,
 
 
 def test_a_policy_on_another_device_is_cloned_and_evaluated(demonstrations, monkeypatch):
-    config = resolve(demonstrations, Path("run"), algorithm="bc", overrides=("cloning.epochs=2",))
+    config = resolve(demonstrations, Path("run"), algorithm="bc", overrides=("cloning.updates=20",))
     results = []
     for processes in (Processes(), THERE):
         with other_device(monkeypatch):

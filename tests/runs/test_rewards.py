@@ -12,6 +12,7 @@ from trirl_robot.errors import RunError
 from trirl_robot.irl.archive import DiscriminatorArchive
 from trirl_robot.irl.discriminator import Discriminator
 from trirl_robot.model_file import load_reward
+from trirl_robot.runs.checkpoint import save_checkpoint
 from trirl_robot.runs.folder import RunFolder
 from trirl_robot.runs.rewards import load_reward_of
 from trirl_robot.runs.train import build_learner, train
@@ -85,8 +86,11 @@ def test_the_statement_holds_the_reward_of_an_absorbing_state(run):
     assert kept.statement["absorbing_reward"] == pytest.approx(float(expected), abs=1e-5)
 
 
-def test_a_run_in_its_warm_up_has_no_discriminator_to_average(demonstrations, tiny, tmp_path):
-    folder, _ = trained(demonstrations, tmp_path / "run", tiny, "gail", "warmup_iterations=50")
+@pytest.mark.parametrize("algorithm", ["trirl", "gail"])
+def test_a_run_in_its_warm_up_has_no_reward_yet(demonstrations, tiny, tmp_path, algorithm):
+    config = resolve(demonstrations, tmp_path / "run", algorithm=algorithm, overrides=tiny)
+    folder = RunFolder.create(tmp_path / "run", config)
+    save_checkpoint(folder.checkpoint, build_learner(config, folder.path).state_dict())
     with pytest.raises(RunError, match="holds no discriminator yet"):
         load_reward_of(folder.path)
 

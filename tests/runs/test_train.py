@@ -1,11 +1,13 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -187,6 +189,9 @@ def test_checkpoints_keep_values_and_refuse_damage(tmp_path):
         ("discriminator.inputs=[joint_velocty]", "did you mean 'joint_velocity'"),
         ("num_envs=0", "num_envs is 0, expected at least 1"),
         ("entropy_coef=0", "entropy_coef is 0.0, expected more than 0"),
+        ("warmup_iterations=300", "all of them of the warm-up"),
+        ("initial_std=50", r"initial_std is 50.0, expected a value in \[0.02, 1.5\]"),
+        ("trust_region.minimum_eta=0", "minimum_eta is 0.0, expected more than 0"),
         ("warmup_iterations=-1", "warmup_iterations is -1, expected 0 or more"),
         ("policy_hidden=[64, 0]", "expected widths of at least 1"),
         ("ppo.minibatch=0", "ppo: minibatch is 0, expected at least 1"),
@@ -207,3 +212,58 @@ def test_checkpoints_keep_values_and_refuse_damage(tmp_path):
 def test_bad_settings_are_refused_before_a_run_begins(demonstrations, override, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
         build_learner(resolve(demonstrations, tmp_path, overrides=(override,)), tmp_path)
+
+
+def without_actions(demonstrations, path):
+    shutil.copyfile(demonstrations, path)
+    with h5py.File(path, "a") as file:
+        for group in file["data"].values():
+            del group["actions"]
+    return path
+
+
+WATCHED = ("start=scratch", "discriminator.inputs=[observation, next_end_effector_to_target]")
+
+
+def test_observations_alone_are_enough_to_learn_from(demonstrations, tiny, tmp_path):
+    path = without_actions(demonstrations, tmp_path / "watched.hdf5")
+    results = []
+    for source in (path, demonstrations):
+        settings = (*tiny, *WATCHED, "total_steps=480")
+        config = resolve(source, tmp_path / "run", algorithm="trirl", overrides=settings)
+        learner = build_learner(config, tmp_path / "run")
+        for _ in range(3):
+            learner.step()
+        results.append(torch.nn.utils.parameters_to_vector(learner.policy.parameters()))
+    assert torch.isfinite(results[0]).all()
+    assert torch.equal(*results)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "settings", "needs"),
+    [
+        ("trirl", (), "starts from cloning"),
+        ("trirl", ("start=scratch", "discriminator.inputs=[action]"), "with these inputs"),
+        ("airl", WATCHED, "algorithm airl"),
+        ("bc", (), "algorithm bc"),
+    ],
+)
+def test_what_needs_actions_refuses_to_learn_without(
+    demonstrations, tmp_path, algorithm, settings, needs
+):
+    path = without_actions(demonstrations, tmp_path / "watched.hdf5")
+    config = resolve(path, tmp_path / "run", algorithm=algorithm, overrides=settings)
+    with pytest.raises(DatasetError, match=rf"without actions.*{needs}.*start=scratch"):
+        build_learner(config, tmp_path / "run")
+
+
+def test_neither_inputs_nor_returns_have_to_be_normalised(demonstrations, tiny, tmp_path):
+    settings = (*tiny, "total_steps=480", "observation_scaling=none", "normalise_returns=false")
+    config = resolve(demonstrations, tmp_path / "run", overrides=settings)
+    learner = build_learner(config, tmp_path / "run")
+    for _ in range(3):
+        learner.step()
+    observation = torch.randn(4, learner.env.contract.observation_size)
+    assert torch.equal(learner.policy.scaler(observation), observation)
+    value = learner.critic.normalised_of(observation)
+    assert torch.equal(learner.critic(observation), value)

@@ -154,3 +154,14 @@ def test_the_command_line_trains_and_refuses_in_one_sentence(trirl, reward_file,
         assert message in errors
         assert len(errors.strip().splitlines()) == 1
     assert not (tmp_path / "x").exists()
+
+
+def test_the_entropy_weighs_beside_a_reward_what_its_file_states(reward_file, tmp_path):
+    def weight(task, *overrides):
+        config = resolve(reward_file, tmp_path / "run", task=task, overrides=overrides)
+        return config.algorithm.entropy_coef
+
+    assert weight(TASK) == 0.03
+    # a recipe knows better, and the user best
+    assert weight("half-cheetah") == 0.0
+    assert weight("half-cheetah", "entropy_coef=0.1") == 0.1

@@ -40,7 +40,7 @@ HEALTHY = {
 }
 WRONG = [
     ({"discriminator/accuracy": 0.9995}, "the discriminator has told", "instance_noise"),
-    ({"trust_region/eta": 10.2}, "eta has been at its floor of 10", "lower the bound on the KL"),
+    ({"trust_region/eta": 10.05}, "eta has been at its floor of 10", "lower the bound on the KL"),
     ({"trust_region/bound_met": 0.0}, "above its bound", "lower ppo.policy_learning_rate"),
     ({"policy/std": 0.02}, "entropy has collapsed", "raise entropy_coef"),
     ({"policy/saturated_share": 0.6}, r"beyond [-1, 1]", "lower initial_std"),
@@ -103,8 +103,8 @@ def test_eta_rests_on_its_floor_near_the_expert_without_a_warning():
 @pytest.mark.parametrize(
     ("config", "eta", "expected"),
     [
-        (TrirlConfig(trust_region=AdaptedPenaltyConfig(minimum_eta=0.0)), 0.01, 1),
-        (TrirlConfig(trust_region=AdaptedPenaltyConfig(minimum_eta=0.0)), 1.0, 0),
+        (TrirlConfig(trust_region=AdaptedPenaltyConfig(minimum_eta=2.0)), 2.01, 1),
+        (TrirlConfig(trust_region=AdaptedPenaltyConfig(minimum_eta=2.0)), 2.1, 0),
         (TrirlConfig(trust_region=ProjectionConfig()), 0.0, 1),
         (TrirlConfig(trust_region=AnnealedPenaltyConfig()), 0.0, 0),
         (GailConfig(), 0.0, 0),

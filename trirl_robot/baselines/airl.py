@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from trirl_robot.baselines.adversarial import AdversarialLearner
 from trirl_robot.baselines.shaping import (
@@ -57,6 +57,7 @@ class Airl(AdversarialLearner):
     """Learns a reward and its shaping by telling the expert from the policy."""
 
     config: AirlConfig
+    reads_action = True
 
     def transition_inputs(
         self, observation: Tensor, action: Tensor, following: Tensor, terminated: Tensor
@@ -72,6 +73,7 @@ class Airl(AdversarialLearner):
         state = FeatureSelection(
             contract, fields, noise=settings.instance_noise, scaling=settings.scaling
         ).to(self.processes.device)
+        self._shaping_features = state
         features = ShapedFeatures(self.features, state, self.policy, contract)
         network = ShapedDiscriminator(
             Discriminator(self.features.size, settings.hidden, self.generator),
@@ -79,6 +81,11 @@ class Airl(AdversarialLearner):
             gamma=self.config.ppo.gamma,
         )
         return self.trainer_of(network, features, expert)
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """Everything with parameters or statistics, by name."""
+        return {**super().modules, "shaping_features": self._shaping_features}
 
     def reward_of(self, expert_logit: Tensor) -> Tensor:
         """Return the reward, f - log pi, which is what the discriminator says."""

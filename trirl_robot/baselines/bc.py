@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from trirl_robot.config import require
+from trirl_robot.errors import DatasetError
 from trirl_robot.rl.policy import GaussianPolicy
 
 
@@ -16,8 +17,8 @@ from trirl_robot.rl.policy import GaussianPolicy
 class CloningConfig:
     """Settings of behavioural cloning."""
 
-    epochs: int = 300
-    """Passes over the demonstrations."""
+    updates: int = 10_000
+    """Gradient steps, in whole passes over the demonstrations: few of these take many passes."""
     minibatch: int = 256
     """Samples in one gradient step."""
     learning_rate: float = 1.0e-3
@@ -29,7 +30,7 @@ class CloningConfig:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        require(self, "at least 1", lambda v: v >= 1, "epochs", "minibatch")
+        require(self, "at least 1", lambda v: v >= 1, "updates", "minibatch")
         require(self, "more than 0", lambda v: v > 0, "learning_rate")
         require(self, "0 or more", lambda v: v >= 0, "weight_decay")
         require(self, "a value in (0, 0.5]", lambda v: 0 < v <= 0.5, "validation_share")
@@ -62,9 +63,16 @@ def clone(
         action: shape (B, m), in [-1, 1].
         config: settings.
         generator: order of the samples.
+
+    Raises:
+        DatasetError: a single step, of which nothing can be held out.
     """
     # held out in blocks: neighbouring steps are nearly equal and would leak
     blocks = torch.arange(observation.shape[0]).chunk(40)
+    if len(blocks) < 2:
+        raise DatasetError(
+            "the demonstrations hold one step in all, and cloning holds some out; record more"
+        )
     order = torch.randperm(len(blocks), generator=generator).tolist()
     held = max(1, round(config.validation_share * len(blocks)))
     validation = torch.cat([blocks[i] for i in order[:held]])
@@ -73,7 +81,8 @@ def clone(
         policy.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
     best = (float("inf"), 0, copy.deepcopy(policy.network.state_dict()))
-    for epoch in range(1, config.epochs + 1):
+    epochs = -(-config.updates // -(-len(training) // config.minibatch))
+    for epoch in range(1, epochs + 1):
         shuffled = training[torch.randperm(len(training), generator=generator)]
         for chosen in torch.split(shuffled, config.minibatch):
             loss = _error(policy, observation[chosen], action[chosen])

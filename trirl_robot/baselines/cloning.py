@@ -8,10 +8,11 @@ from typing import Any, Literal
 import torch
 
 from trirl_robot.baselines.bc import CloningConfig, clone
+from trirl_robot.config import require
 from trirl_robot.demos.dataset import Demonstrations
 from trirl_robot.errors import ConfigError
 from trirl_robot.rl.networks import Scaling
-from trirl_robot.rl.policy import build_policy
+from trirl_robot.rl.policy import build_policy, require_std
 from trirl_robot.rl.processes import ALONE, Processes
 from trirl_robot.sim.interface import Environments
 
@@ -32,6 +33,12 @@ class BehaviouralCloningConfig:
     """How the policy scales what it reads; see `InputScaler`."""
     cloning: CloningConfig = field(default_factory=CloningConfig)
     """The regression."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        require(self, "at least 1", lambda v: v >= 1, "num_envs")
+        require_std(self, "initial_std")
+        require(self, "widths of at least 1", lambda v: all(w >= 1 for w in v), "policy_hidden")
 
     @property
     def iterations(self) -> int:
@@ -54,6 +61,7 @@ class BehaviouralCloning:
 
         Raises:
             ConfigError: there are several processes, and nothing to share out.
+            DatasetError: a demonstration has no actions.
         """
         if processes.size > 1:
             raise ConfigError(
@@ -66,6 +74,7 @@ class BehaviouralCloning:
         device = processes.device
         self.generator = torch.Generator().manual_seed(seed)
         self.expert_observation = torch.from_numpy(demonstrations.observation).float().to(device)
+        demonstrations.require_actions("algorithm bc")
         self.expert_action = torch.from_numpy(demonstrations.action).float().to(device)
         self.averaged = build_policy(config, env.contract, self.generator).to(device)
         self.averaged.scaler.fit(self.expert_observation)

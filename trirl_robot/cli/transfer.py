@@ -85,8 +85,10 @@ def resolve(
     Raises:
         TrirlError: any of it is missing or not valid.
     """
-    chosen = load_task(task)
-    settings = load_algorithm(algorithm, chosen, overrides)
+    chosen, frozen = load_task(task), FrozenReward(reward)
+    # how much the entropy weighs beside a reward belongs to it, where no recipe knows better
+    stated = {"entropy_coef": frozen.entropy_coef}
+    settings = load_algorithm(algorithm, chosen, overrides, defaults=stated)
     if not isinstance(settings, TransferConfig):
         raise ConfigError(
             f"--algorithm {algorithm} is a recipe of {settings.algorithm}, expected one of transfer"
@@ -95,7 +97,7 @@ def resolve(
         demonstrations=None,
         demonstrations_sha256=None,
         reward=os.path.relpath(reward, output),
-        reward_sha256=FrozenReward(reward).model.sha256,
+        reward_sha256=frozen.model.sha256,
         task=chosen,
         randomisation=load_randomisation(randomisation),
         algorithm=settings,

@@ -51,7 +51,7 @@ def quality(demo: Demonstration, contract: PolicyContract) -> Quality:
     """
     elapsed_s = float(demo.observation_ns[-1] - demo.observation_ns[0]) * 1e-9
     intervals = len(demo) - 1
-    size = np.abs(demo.action).max(axis=1)
+    size = np.abs(demo.action).max(axis=1, initial=0.0)
     return Quality(
         success=demo.outcome == "success",
         steps=len(demo),

@@ -52,13 +52,29 @@ class Demonstrations:
     observation: Array
     """Shape (T, n), SI units."""
     action: Array
-    """Shape (T, m), in [-1, 1]."""
+    """Shape (T, m), in [-1, 1]; (T, 0) where a demonstration has none."""
     next_observation: Array
     """Shape (T, n), SI units."""
     terminated: Flags
     """Shape (T,)."""
     truncated: Flags
     """Shape (T,)."""
+
+    def require_actions(self, purpose: str) -> None:
+        """Refuse demonstrations without actions.
+
+        Args:
+            purpose: what needs them, as the subject of a sentence.
+
+        Raises:
+            DatasetError: a demonstration has none.
+        """
+        if not self.action.shape[1]:
+            raise DatasetError(
+                f"{self.path}: holds a demonstration without actions, which {purpose} needs; learn "
+                "from observations with --set start=scratch --set "
+                "'discriminator.inputs=[observation]', by trirl or gail"
+            )
 
     def subset(self, episodes: int | None = None, every: int = 1) -> Demonstrations:
         """Return some of the demonstrations, or some of their steps.
@@ -135,21 +151,21 @@ def load_demonstrations(path: Path, *, contract: PolicyContract | None = None) -
         lengths=lengths,
         recorded_lengths=lengths,
         task_parameters=tuple(demo.metadata.task_parameters for demo in demos),
-        state=_states(demos),
+        state=_same_width([demo.state for demo in demos]),
         step=np.concatenate([np.arange(length) for length in lengths]),
         observation=np.concatenate([demo.observation for demo in demos]),
-        action=np.concatenate([demo.action for demo in demos]),
+        action=_same_width([demo.action for demo in demos]),
         next_observation=np.concatenate([demo.next_observation for demo in demos]),
         terminated=np.concatenate([demo.terminated for demo in demos]),
         truncated=np.concatenate([demo.truncated for demo in demos]),
     )
 
 
-def _states(demos: Sequence[Demonstration]) -> Array:
-    """Return the states of all demonstrations, or of none where they are not of one scene."""
-    sizes = {demo.state.shape[1] for demo in demos}
+def _same_width(parts: Sequence[Array]) -> Array:
+    """Return all rows one after the other, without values where not all have as many."""
+    sizes = {part.shape[1] for part in parts}
     size = sizes.pop() if len(sizes) == 1 else 0
-    return np.concatenate([demo.state[:, :size] for demo in demos])
+    return np.concatenate([part[:, :size] for part in parts])
 
 
 def read_demonstration(path: Path, name: str) -> Demonstration:
@@ -170,6 +186,7 @@ def _read(file: h5py.File, path: Path, name: str, contract: PolicyContract) -> D
     group = file["data"][name]
     attributes = group.attrs
     _check_sizes(group, f"{path}: {name}", contract)
+    none = np.empty((int(attributes["num_samples"]), 0))
 
     def flags(key: str) -> Flags:
         return np.asarray(group[key][()], dtype=bool)
@@ -182,7 +199,7 @@ def _read(file: h5py.File, path: Path, name: str, contract: PolicyContract) -> D
         metadata=_read_metadata(file, group, f"{path}: {name}"),
         outcome=attributes["outcome"],
         observation=fields("obs"),
-        action=np.asarray(group["actions"][()], dtype=np.float64),
+        action=np.asarray(group["actions"][()], np.float64) if "actions" in group else none,
         next_observation=fields("next_obs"),
         state=np.asarray(group["states"][()], dtype=np.float64),
         reward=np.asarray(group["rewards"][()], dtype=np.float64),
@@ -198,7 +215,8 @@ def _read(file: h5py.File, path: Path, name: str, contract: PolicyContract) -> D
 
 def _check_sizes(group: h5py.Group, where: str, contract: PolicyContract) -> None:
     steps = int(group.attrs["num_samples"])
-    expected = {"actions": (steps, contract.action_size)}
+    # who watched a task being done has no actions
+    expected = {"actions": (steps, contract.action_size)} if "actions" in group else {}
     for field in contract.observation:
         expected[f"obs/{field.name}"] = (steps, field.size)
         expected[f"next_obs/{field.name}"] = (steps, field.size)

@@ -94,7 +94,7 @@ class Demonstration:
     observation: Array
     """Shape (T, n), SI units."""
     action: Array
-    """Shape (T, m), in [-1, 1]."""
+    """Shape (T, m), in [-1, 1]; (T, 0) where none are known."""
     next_observation: Array
     """Shape (T, n), SI units."""
     state: Array
@@ -145,7 +145,7 @@ def _shape_problem(demo: Demonstration, contract: PolicyContract) -> str | None:
     expected = {
         "observation": (steps, contract.observation_size),
         "next_observation": (steps, contract.observation_size),
-        "action": (steps, contract.action_size),
+        "action": (steps, contract.action_size if demo.action.shape[-1:] != (0,) else 0),
         "state": (steps, demo.state.shape[-1] if demo.state.ndim == 2 else 0),
         **dict.fromkeys(
             ("reward", "terminated", "truncated", "observation_ns", "command_ns"), (steps,)
@@ -164,7 +164,7 @@ def _value_problem(demo: Demonstration) -> str | None:
         if bad.any():
             step = int(np.argwhere(bad)[0][0])
             return f"{name} is not finite at step {step} ({int(bad.sum())} values in all)"
-    greatest = float(np.abs(demo.action).max())
+    greatest = float(np.abs(demo.action).max(initial=0.0))
     if greatest > 1.0:
         return f"an action is {greatest:g}, expected values in [-1, 1]"
     ends = demo.terminated | demo.truncated

@@ -47,7 +47,7 @@ class DiscriminatorConfig:
     """Weight of the penalty on the input gradient at random interpolates; absorbing states are no
     part of it."""
     gradient_norm: float = 0.0
-    """Norm of the input gradient that is not penalised."""
+    """Norm of the input gradient that the penalty draws to, from both sides."""
     instance_noise: dict[str, float] = field(default_factory=dict)
     """Standard deviation of the noise that is added in training to an input, by name and in its own
     unit, to demonstrations and policy alike: without it a Gaussian policy is told from an operator
@@ -258,16 +258,18 @@ class DiscriminatorTrainer(Generic[ClassifierT]):
         self, expert: Tensor, policy: Tensor, absorbing_logit: float, mix: Tensor, weight: float
     ) -> tuple[Tensor, Tensor]:
         """Take a gradient step; return this process's loss and norm of the input gradient."""
-        # no way leads into an absorbing state: how much less it is worth is not to be smooth
-        between = (mix * expert + (1.0 - mix) * policy) * self._is_continuous
+        between = mix * expert + (1.0 - mix) * policy
         _, slope = self.discriminator.logit_and_slope(between)
         norm = (slope * self._is_continuous).square().sum(-1).clamp_min(1e-12).sqrt()
+        # no way leads into an absorbing state: how much less it is worth is not to be smooth
+        is_way = (between * (1.0 - self._is_continuous) == 0.0).all(-1)
         logits = self.discriminator(torch.cat([expert, policy, self.features.absorbing[None]]))
         logit, absorbing = logits[:-1], logits[-1]
         sign = torch.ones_like(logit)
         sign[: len(expert)] = -1.0
         loss = functional.softplus(sign * logit).mean()
-        penalty = (norm - self.config.gradient_norm).square().mean()
+        # a mean over all pairs, so that processes with a part of them each agree with one
+        penalty = (is_way * (norm - self.config.gradient_norm).square()).mean()
         # nothing near an absorbing state holds its logit, which drifts off when nobody gets there
         error = (absorbing - absorbing_logit).square()
         self.optimiser.zero_grad(set_to_none=True)

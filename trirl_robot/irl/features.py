@@ -81,6 +81,9 @@ class FeatureSelection(nn.Module):
         read = [i for i in positions if i < self._width] + [i for v in self._vectors for i in v]
         self.reads_next = max(read) >= contract.observation_size + contract.action_size
         """Whether it needs the observation after the step."""
+        action = range(contract.observation_size, contract.observation_size + contract.action_size)
+        self.reads_action = any(i in action for i in read)
+        """Whether it needs the action."""
         self.is_noisy = any(deviations)
         """Whether inputs differ from one training step to the next."""
         self.scaler = InputScaler(len(positions), scaling)

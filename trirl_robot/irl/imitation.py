@@ -12,6 +12,7 @@ from trirl_robot.baselines.bc import CloningConfig, CloningResult, clone
 from trirl_robot.config import require
 from trirl_robot.contract import PolicyContract
 from trirl_robot.demos.dataset import Demonstrations
+from trirl_robot.errors import ConfigError
 from trirl_robot.irl.archive import ArchivedDiscriminator
 from trirl_robot.irl.discriminator import (
     ClassifierT,
@@ -53,6 +54,12 @@ class ImitationConfig(OnPolicyConfig):
         super().__post_init__()
         require(self, "0 or more", lambda v: v >= 0, "warmup_iterations")
         require(self, "a value in [0, 1]", lambda v: 0 <= v <= 1, "demonstrated_starts")
+        if self.warmup_iterations >= self.iterations:
+            raise ConfigError(
+                f"total_steps={self.total_steps} make {self.iterations} iterations, all of them of "
+                "the warm-up, in which the policy stays as it is; train for longer, or set "
+                "warmup_iterations=0"
+            )
 
 
 def build_features(config: ImitationConfig, contract: PolicyContract) -> FeatureSelection:
@@ -69,6 +76,8 @@ class ImitationLearner(OnPolicyLearner):
     """Holds the demonstrations, and the discriminator that compares the policy with them."""
 
     config: ImitationConfig
+    reads_action = False
+    """Whether the algorithm itself needs demonstrated actions, whatever its discriminator reads."""
 
     def __init__(
         self,
@@ -89,7 +98,7 @@ class ImitationLearner(OnPolicyLearner):
         """
         device = processes.device
         self.expert_observation = torch.from_numpy(demonstrations.observation).float().to(device)
-        self.expert_action = torch.from_numpy(demonstrations.action).float().to(device)
+        self.expert_action = self._actions(demonstrations, config, env.contract).to(device)
         super().__init__(config, env, seed, self.expert_observation, processes)
         self.newest: ArchivedDiscriminator | None = None
         """The discriminator of the last iteration, for the run to keep; None in the warm-up."""
@@ -106,6 +115,18 @@ class ImitationLearner(OnPolicyLearner):
         steps = int(demonstrations.recorded_lengths.sum())
         expert = self._samples(self.expert_inputs, terminated, steps)
         self.discriminator = self.build_discriminator(expert)
+
+    def _actions(
+        self, demonstrations: Demonstrations, config: ImitationConfig, contract: PolicyContract
+    ) -> Tensor:
+        """Return the demonstrated actions, (T, m): not a number where none are needed nor known."""
+        if config.start == "clone":
+            demonstrations.require_actions("a policy that starts from cloning (start=clone)")
+        if self.reads_action or build_features(config, contract).reads_action:
+            demonstrations.require_actions(f"algorithm {config.algorithm} with these inputs")
+        if demonstrations.action.shape[1]:
+            return torch.from_numpy(demonstrations.action).float()
+        return torch.full((len(demonstrations.action), contract.action_size), torch.nan)
 
     def transition_inputs(
         self, observation: Tensor, action: Tensor, following: Tensor, terminated: Tensor
@@ -188,6 +209,10 @@ class ImitationLearner(OnPolicyLearner):
     def absorbing_value(self, reward: float) -> float:
         """Return the value of an absorbing state, for the reward of a step there."""
         return super().absorbing_value(reward) if self.config.absorbing_tail else 0.0
+
+    def absorbing_share(self, terminated: Tensor) -> float:
+        """Return the share of its time that a policy of these ends spends in absorbing states."""
+        return self._samples(terminated.flatten(), terminated).absorbing_share
 
     def _samples(self, inputs: Tensor, terminated: Tensor, steps: int | None = None) -> Samples:
         terminations = int(terminated.sum()) if self.config.absorbing_tail else 0

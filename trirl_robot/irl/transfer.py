@@ -48,10 +48,11 @@ class FrozenReward:
         try:
             statement = self.model.provenance["reward"]
             self.absorbing = float(statement["absorbing_reward"])
+            self.entropy_coef = float(statement["entropy_coef"])
         except (KeyError, TypeError, ValueError):
             raise ModelFileError(
-                f"{path}: does not state the reward of an absorbing state, without which an end of "
-                "an episode has no value; export it again with 'trirl export'"
+                f"{path}: does not state the reward of an absorbing state and the weight of the "
+                "entropy beside it, which belong to it; export it again with 'trirl export'"
             ) from None
 
     def __call__(self, rollout: Rollout, processes: Processes = ALONE) -> Tensor:

@@ -7,9 +7,11 @@ arXiv 2605.11020.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -137,10 +139,10 @@ class Trirl(ImitationLearner):
             eta = self.trust_region.finish(update.kl_mean, self.progress)
             self.average()
         clock.mark("policy")
-        step = corrected_step_size(config.step_size, eta if config.correct else 0.0)
-        drift = 0.0
+        step, drift = 0.0, 0.0
         if not warmup:
-            # while the policy stands still, no step of the dual has been made
+            # while the policy stands still, no step of the dual is made
+            step = corrected_step_size(config.step_size, eta if config.correct else 0.0)
             drift = self._correct(batch, step)
             self.archive(step, eta)
         metrics = {
@@ -149,7 +151,11 @@ class Trirl(ImitationLearner):
             "trust_region/bound_met": float(self.trust_region.is_met(update)),
             **self.trust_region.metrics,
             "reward/drift_on_demonstrations": drift,
-            **self._reward_metrics(batch.corrected(step), step),
+            "dual/value": self._dual_value(rollout, batch.corrected(step)),
+            "dual/corrected_step_size": step,
+            **self.reward.metrics(),
+            "reward/policy_mean": float(batch.corrected(step)[:-1].mean()),
+            "reward/absorbing": float(batch.corrected(step)[-1]),
             **self.discriminator_metrics(discriminator),
             **self.update_metrics(update),
         }
@@ -176,29 +182,25 @@ class Trirl(ImitationLearner):
         self.expert_reward = self.reward.correct(network, step, seen)
         return float((self.expert_reward - before).abs().mean())
 
-    def _reward_metrics(self, corrected: Tensor, step: float) -> dict[str, float]:
-        """Return what is reported of the corrected reward on the batch, absorbing state last."""
-        return {
-            "dual/value": self._dual_value(corrected[:-1]),
-            "dual/corrected_step_size": step,
-            **self.reward.metrics(),
-            "reward/policy_mean": float(corrected[:-1].mean()),
-            "reward/absorbing": float(corrected[-1]),
-        }
-
     @torch.no_grad()
-    def _dual_value(self, policy_reward: Tensor) -> float:
-        """Estimate the dual at the corrected reward, nats.
+    def _dual_value(self, rollout: Rollout, reward: Tensor) -> float:
+        """Estimate the dual, nats, at a reward of the rollout's steps and, last, in absorption.
 
         G(r) = (1 - gamma) E[V_soft(s_0)] + beta log E_rho_E[exp(-r / beta)]. The first term, the
         soft value of the optimal policy, is approximated by that of the policy that collected the
-        rollout: the mean of r + H over its steps, undiscounted.
+        rollout: the mean of r + H over its time, undiscounted but for the time in absorbing states.
         """
-        expert = self.expert_reward
-        count = torch.tensor(float(expert.numel()))
-        log_mean = torch.logsumexp(-expert, 0) - torch.log(count)
-        entropy = float(self.policy.entropy())
-        return self.config.beta * (float(policy_reward.mean()) + float(log_mean)) + entropy
+        share = self.absorbing_share(rollout.terminated)
+        expert_share = self.discriminator.expert.absorbing_share
+        absorbed = float(reward[-1])
+        earned = (1.0 - share) * float(reward[:-1].mean()) + share * absorbed
+        uniform = self.env.contract.action_size * math.log(2.0)
+        entropy = (1.0 - share) * float(self.policy.entropy()) + share * uniform
+        paid = float(torch.logsumexp(-self.expert_reward, 0)) - math.log(len(self.expert_reward))
+        if expert_share > 0.0:
+            paid += math.log1p(-expert_share)
+            paid = float(np.logaddexp(paid, math.log(expert_share) - absorbed))
+        return self.config.beta * (earned + paid) + entropy
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that a resumed run needs to go on bit for bit (on a CPU)."""

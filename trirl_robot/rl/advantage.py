@@ -32,8 +32,7 @@ def generalised_advantage(
         truncated: episode ended by its time limit, bool, shape (T, N).
         gamma: discount.
         gae_lambda: weight of longer returns.
-        absorbing_value: value of an absorbing state, 1 / (1 - gamma) times the reward of a step
-            there.
+        absorbing_value: value of an absorbing state, see `OnPolicyLearner.absorbing_value`.
 
     Returns:
         Advantages, shape (T, N).

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-Scaling = Literal["compressed", "linear"]
+Scaling = Literal["compressed", "linear", "none"]
 """How inputs are scaled; see `InputScaler`."""
 
 LEAST_DEVIATION = 1e-3
@@ -62,7 +62,7 @@ class _Perceptron(torch.autograd.Function):
         activations = [values.reshape(-1, values.shape[-1])]
         for weight, bias in layers[:-1]:
             doubled = torch.addmm(bias, activations[-1], weight.t(), beta=2.0, alpha=2.0)
-            activations.append(_tangent_in_place(doubled))
+            activations.append(_tanh_in_place(doubled))
         weight, bias = layers[-1]
         output = torch.addmm(bias, activations[-1], weight.t())
         context.save_for_backward(*activations, *(weight for weight, _ in layers))
@@ -94,11 +94,11 @@ def tanh(values: Tensor) -> Tensor:
     """
     if torch.compiler.is_exporting():
         return torch.tanh(values)
-    tangent: Tensor = _Tanh.apply(values)  # type: ignore[no-untyped-call]
-    return tangent
+    result: Tensor = _Tanh.apply(values)  # type: ignore[no-untyped-call]
+    return result
 
 
-def _tangent_in_place(doubled: Tensor) -> Tensor:
+def _tanh_in_place(doubled: Tensor) -> Tensor:
     """Turn 2 x into tanh(x)."""
     return doubled.sigmoid_().mul_(2.0).sub_(1.0)
 
@@ -106,14 +106,14 @@ def _tangent_in_place(doubled: Tensor) -> Tensor:
 class _Tanh(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, values: Tensor) -> Tensor:
-        tangent = _tangent_in_place(2.0 * values)
-        context.save_for_backward(tangent)
-        return tangent
+        result = _tanh_in_place(2.0 * values)
+        context.save_for_backward(result)
+        return result
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> Tensor:
-        (tangent,) = context.saved_tensors
-        product: Tensor = torch.ops.aten.tanh_backward(gradient, tangent)
+        (result,) = context.saved_tensors
+        product: Tensor = torch.ops.aten.tanh_backward(gradient, result)
         return product
 
 
@@ -123,7 +123,7 @@ class InputScaler(nn.Module):
     Linear scaling centres and standardises. Compressed scaling centres each input on its median,
     compresses it by asinh and standardises: movements that end in a hold have two scales,
     decimetres on the way and millimetres at the goal, and dividing by the standard deviation alone
-    leaves the second invisible to a network.
+    leaves the second invisible to a network. Without scaling, inputs are read as they are.
     """
 
     median: Tensor
@@ -134,7 +134,7 @@ class InputScaler(nn.Module):
 
     def __init__(self, size: int, scaling: Scaling = "compressed") -> None:
         super().__init__()
-        self._compresses = scaling == "compressed"
+        self._scales, self._compresses = scaling != "none", scaling == "compressed"
         self.register_buffer("median", torch.zeros(size))
         self.register_buffer("width", torch.ones(size))
         self.register_buffer("mean", torch.zeros(size))
@@ -145,6 +145,8 @@ class InputScaler(nn.Module):
     @torch.no_grad()
     def fit(self, values: Tensor) -> None:
         """Take the scales from `values`, shape (B, n)."""
+        if not self._scales:
+            return
         if self._compresses:
             median = values.median(0).values
             distance = (values - median).abs()
@@ -165,6 +167,8 @@ class InputScaler(nn.Module):
         Two sets of values are merged as in Chan et al. 1979; the compression stays as it was fitted
         to the first.
         """
+        if not self._scales:
+            return
         if self.count == 0:
             self.fit(values)
             return
@@ -180,6 +184,8 @@ class InputScaler(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Return the scaled inputs, within [-10, 10]; same shape."""
+        if not self._scales:
+            return values
         return ((self._compress(values) - self.mean) / self.deviation).clamp(-10.0, 10.0)
 
     def _compress(self, values: Tensor) -> Tensor:

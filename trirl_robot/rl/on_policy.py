@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from trirl_robot.config import require
-from trirl_robot.errors import NonFiniteError
+from trirl_robot.errors import ConfigError, NonFiniteError
 from trirl_robot.rl.clock import PhaseClock
 from trirl_robot.rl.critic import Critic
 from trirl_robot.rl.networks import Scaling
-from trirl_robot.rl.policy import build_policy
+from trirl_robot.rl.policy import build_policy, require_std
 from trirl_robot.rl.ppo import PPO, PPOConfig, PPOResult
 from trirl_robot.rl.processes import ALONE, Processes
 from trirl_robot.rl.rollout import Rollout, RolloutCollector
@@ -35,25 +35,29 @@ class OnPolicyConfig:
     rollout_steps: int = 32
     """Steps of each simulation in one iteration."""
     initial_std: float = 0.2
-    """Standard deviation of the policy's actions at the start."""
+    """Standard deviation of the policy's actions at the start; from 0.02 to 1.5."""
     policy_hidden: tuple[int, ...] = (128, 128)
     """Widths of the policy's hidden layers."""
     critic_hidden: tuple[int, ...] = (128, 128)
     """Widths of the critic's hidden layers."""
     observation_scaling: Scaling = "compressed"
     """How policy and critic scale what they read; see `InputScaler`."""
+    normalise_returns: bool = True
+    """Whether the critic predicts returns in units of their spread (PopArt)."""
     average_decay: float = 0.95
     """Decay of the running average of the policy's weights, which is what is evaluated and
     exported: single iterations jitter about it. 0 takes the last iteration's."""
     entropy_coef: float = 0.02
-    """Temperature in units of the reward; beta is 1 / entropy_coef."""
+    """Weight of the entropy beside the reward."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
     """The policy update."""
 
     def __post_init__(self) -> None:
         """Check ranges."""
         require(self, "at least 1", lambda v: v >= 1, "total_steps", "num_envs", "rollout_steps")
-        require(self, "more than 0", lambda v: v > 0, "initial_std")
+        require_std(self, "initial_std")
+        if self.steps_per_iteration < 2:
+            raise ConfigError("an iteration has one step, expected num_envs * rollout_steps >= 2")
         require(self, "0 or more", lambda v: v >= 0, "entropy_coef")
         require(self, "a value in [0, 1)", lambda v: 0 <= v < 1, "average_decay")
         widths = ("policy_hidden", "critic_hidden")
@@ -102,6 +106,7 @@ class OnPolicyLearner(ABC):
             env.contract.observation_size,
             hidden=config.critic_hidden,
             scaling=config.observation_scaling,
+            normalise=config.normalise_returns,
             generator=self.generator,
         ).to(device)
         self._tracks_scales = examples is None
@@ -189,6 +194,7 @@ class OnPolicyLearner(ABC):
             "critic/explained_variance": update.explained_variance,
             "critic/loss": update.critic_loss,
             "advantage/scale": update.advantage_scale,
+            "policy/loss": update.policy_loss,
         }
 
     @torch.no_grad()

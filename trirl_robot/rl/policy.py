@@ -11,11 +11,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from trirl_robot.config import require
 from trirl_robot.contract import PolicyContract
 from trirl_robot.rl.networks import InputScaler, Scaling, mlp, tanh
 
-LOG_STD_RANGE = (math.log(0.02), math.log(1.5))
-"""Bounds of the log standard deviation: below, exploration ends; above, actions saturate."""
+STD_RANGE = (0.02, 1.5)
+"""Bounds of the standard deviation: below, exploration ends; above, actions saturate."""
+
+
+def require_std(config: object, *names: str) -> None:
+    """Refuse a standard deviation that the policy could not keep.
+
+    Raises:
+        ConfigError: a field of that name is out of `STD_RANGE`.
+    """
+    low, high = STD_RANGE
+    require(config, f"a value in [{low:g}, {high:g}]", lambda v: low <= v <= high, *names)
 
 
 class GaussianPolicy(nn.Module):
@@ -50,7 +61,7 @@ class GaussianPolicy(nn.Module):
     @torch.no_grad()
     def bound_std(self) -> None:
         """Bring the standard deviation back within its bounds after a gradient step."""
-        self.log_std.clamp_(*LOG_STD_RANGE)
+        self.log_std.clamp_(*map(math.log, STD_RANGE))
 
     def sample(self, observation: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Draw actions.

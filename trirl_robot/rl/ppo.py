@@ -77,7 +77,7 @@ class PPOResult:
     advantage_scale: float
     """Standard deviation by which advantages were divided, reward units."""
     policy_loss: float
-    """Mean clipped surrogate, normalised advantages."""
+    """Mean negative clipped surrogate, normalised advantages."""
     critic_loss: float
     """Mean squared error in normalised returns."""
     explained_variance: float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from trirl_robot.baselines.airl import Airl, AirlConfig
@@ -16,10 +17,11 @@ from trirl_robot.config import (
     find_config,
     from_mapping,
     merged,
+    names_of,
     read_yaml,
 )
 from trirl_robot.demos.dataset import Demonstrations
-from trirl_robot.errors import ConfigError
+from trirl_robot.errors import ConfigError, unknown_name
 from trirl_robot.irl.transfer import FrozenReward, TransferConfig, TransferLearner
 from trirl_robot.irl.trirl import Trirl, TrirlConfig
 from trirl_robot.rl.policy import GaussianPolicy
@@ -36,8 +38,10 @@ AlgorithmConfig = (
     | BehaviouralCloningConfig
 )
 
-RECIPES = CONFIGS / "algorithms" / "tasks"
+BUILT_IN = CONFIGS / "algorithms"
+RECIPES = BUILT_IN / "tasks"
 """Settings that suit a task: for all that learn from rollouts (`on_policy`), and by algorithm."""
+SHARED = "on_policy"
 
 
 class Learner(Protocol):
@@ -64,7 +68,13 @@ class Learner(Protocol):
         """Restore what `state_dict` returned."""
 
 
-def load_algorithm(name: str, task: TaskConfig, overrides: Sequence[str] = ()) -> AlgorithmConfig:
+def load_algorithm(
+    name: str,
+    task: TaskConfig,
+    overrides: Sequence[str] = (),
+    *,
+    defaults: Mapping[str, Any] = MappingProxyType({}),
+) -> AlgorithmConfig:
     """Read the settings of an algorithm for a task.
 
     A built-in algorithm takes what `configs/algorithms/tasks` holds for the task, or else for its
@@ -74,17 +84,18 @@ def load_algorithm(name: str, task: TaskConfig, overrides: Sequence[str] = ()) -
         name: built-in name or YAML file.
         task: the task.
         overrides: `key.subkey=value`, applied last.
+        defaults: values of settings that no file says anything of.
 
     Raises:
         ConfigError: unknown algorithm or setting.
     """
     path = find_config("algorithms", name)
-    data = read_yaml(path)
+    data = merged(defaults, read_yaml(path))
     recipe = _recipe(task.name, task.task)
-    if path.parent == RECIPES.parent and recipe is not None:
+    if path.parent == BUILT_IN and recipe is not None:
         settings = _read_recipe(recipe)
         name = str(data.get("algorithm"))
-        shared = () if name == "bc" else ("on_policy",)
+        shared = () if name == "bc" else (SHARED,)
         for section in (*shared, name):
             data = merged(data, settings.get(section, {}))
     for override in overrides:
@@ -103,7 +114,10 @@ def _read_recipe(path: Path) -> dict[str, Any]:
     """Read a recipe, on top of the one that it extends."""
     settings = read_yaml(path)
     extended = settings.pop("extends", None)
+    sections = (SHARED, *names_of("algorithms"))
     for section, part in settings.items():
+        if section not in sections:
+            raise ConfigError(f"{path}: {unknown_name('section', section, sections)}")
         if not isinstance(part, Mapping):
             raise ConfigError(f"{path}: '{section}' holds no keys and values")
     if extended is None:

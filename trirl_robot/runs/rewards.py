@@ -71,6 +71,11 @@ def load_reward_of(path: Path, weighting: Weighting | None = None) -> KeptReward
     with fitting(folder.checkpoint):
         own = _own(algorithm, build_features(algorithm, env.contract), state)
         count = int(state["archived"])
+    if count == 0:
+        raise RunError(
+            f"{path}: holds no discriminator yet, as only the warm-up has passed; go on with "
+            "'trirl train --resume'"
+        )
     reward: FeatureReward = own
     if weighting != "chain":
         reward = _averaged(own, folder, count, 1 if weighting == "newest" else count)
@@ -91,11 +96,6 @@ def _own(algorithm: ImitationConfig, features: FeatureSelection, state: dict[str
 
 def _averaged(own: Reward, folder: RunFolder, archived: int, latest: int) -> Reward:
     """Return the average of the latest of so many archived discriminators."""
-    if archived == 0:
-        raise RunError(
-            f"{folder.path}: holds no discriminator yet, as only the warm-up has passed; go on "
-            "with 'trirl train --resume'"
-        )
     heads = DiscriminatorArchive(folder.discriminators).read(archived).heads
     return own.averaged(heads[-latest:])
 

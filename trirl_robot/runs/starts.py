@@ -9,6 +9,7 @@ from trirl_robot.errors import ConfigError, DatasetError
 from trirl_robot.sim.batch_env import BatchEnv
 from trirl_robot.sim.interface import Environments
 from trirl_robot.sim.moments import Moments
+from trirl_robot.sim.tasks.arm import ArmTask
 
 
 def begin_in_demonstrations(
@@ -27,8 +28,11 @@ def begin_in_demonstrations(
             f"demonstrated_starts is {share:g}, but the task is simulated by dm_control, which "
             "cannot begin in a demonstration; set it to 0"
         )
+    moments = _moments(demonstrations)
     try:
-        env.go_on_from(_moments(demonstrations), share)
+        if isinstance(env.task, ArmTask) and np.isnan(moments.target).any():
+            raise DatasetError("does not say where the target of every demonstration was")
+        env.go_on_from(moments, share)
     except DatasetError as error:
         raise DatasetError(f"{demonstrations.path}: {error}; set demonstrated_starts=0") from None
 

@@ -140,7 +140,9 @@ def train(
 
 def _follow(folder: RunFolder, config: RunConfig, learner: Learner) -> None:
     """Do what `_train` does together with the first process, and write nothing."""
-    elapsed = _Elapsed(_restore(folder, learner), learner.processes)
+    # cloning, from which a policy may begin, is a part of its training
+    elapsed = _Elapsed(learner.processes)
+    elapsed.go_on(_restore(folder, learner))
     while learner.iteration < config.algorithm.iterations:
         learner.step()
         elapsed.metrics()
@@ -160,7 +162,9 @@ def _train(
     on_progress: Progress | None,
     on_warning: Warn,
 ) -> None:
-    elapsed = _Elapsed(_restore(folder, learner), learner.processes)
+    # cloning, from which a policy may begin, is a part of its training
+    elapsed = _Elapsed(learner.processes)
+    elapsed.go_on(_restore(folder, learner))
     warnings = WarningLog(folder, config.algorithm)
     archive = DiscriminatorArchive(folder.discriminators)
     archive.rewind(learner.archived if isinstance(learner, ImitationLearner) else 0)
@@ -212,12 +216,15 @@ def _reported(result: EvaluationResult) -> dict[str, float]:
 class _Elapsed:
     """Time of a run, over all the processes that have gone on with it."""
 
-    def __init__(self, before: dict[str, float], processes: Processes) -> None:
-        """Begin from the metrics of the last iteration before this process, if there is one."""
+    def __init__(self, processes: Processes) -> None:
         self._processes = processes
-        self._wall = before.get("time_s", 0.0) - time.perf_counter()
+        self._wall, self._cpu = -time.perf_counter(), -time.process_time()
+
+    def go_on(self, before: dict[str, float]) -> None:
+        """Add the time up to the last iteration before this process, if there is one."""
+        self._wall += before.get("time_s", 0.0)
         # what all have used before is counted once
-        self._cpu = before.get("time_cpu_s", 0.0) * processes.is_first - time.process_time()
+        self._cpu += before.get("time_cpu_s", 0.0) * self._processes.is_first
 
     def metrics(self) -> dict[str, float]:
         """Return the seconds on the wall's clock and those of all threads on a processor.

@@ -15,7 +15,7 @@ from trirl_robot.files import write_text_atomically
 from trirl_robot.irl.trirl import TrirlConfig
 from trirl_robot.irl.trust_region.penalty import AdaptedPenaltyConfig
 from trirl_robot.irl.trust_region.projection import ProjectionConfig
-from trirl_robot.rl.policy import LOG_STD_RANGE
+from trirl_robot.rl.policy import STD_RANGE
 from trirl_robot.runs.algorithms import AlgorithmConfig
 from trirl_robot.runs.folder import RunFolder
 
@@ -29,13 +29,11 @@ that turn out well are at 0.998 for some 30 iterations when they start from scra
 SLACK_ITERATIONS, SLACK_ACCURACY = 30, 0.8
 """Near the expert the bound is slack and eta rests on its floor, as it should; while the
 discriminator is this right, the policy is not near."""
-ETA_MARGIN, ETA_ZERO = 1.25, 0.05
-"""Eta counts as at its floor below this multiple of it, or below this value, nats: the scale of the
-advantages moves it from the coefficient that was chosen for it, by less than a step of its
-adaptation."""
+ETA_MARGIN = 1.01
+"""Eta counts as at its floor up to this multiple of it."""
 UNMET_ITERATIONS = 15
 """An adapted coefficient has grown by a factor of 50 by then (1.3 an iteration)."""
-COLLAPSED_STD, COLLAPSED_ITERATIONS = 1.25 * math.exp(LOG_STD_RANGE[0]), 10
+COLLAPSED_STD, COLLAPSED_ITERATIONS = 1.25 * STD_RANGE[0], 10
 """The standard deviation is kept above a bound, so that what shows is that it rests there."""
 SATURATED_SHARE, SATURATED_ITERATIONS = 0.5, 20
 """The mean is within the bounds, so that half of the draws are beyond them only where it rests on
@@ -192,7 +190,7 @@ _DIVERGED = Condition(
 
 
 def _pinned(floor: float) -> Condition:
-    limit = max(ETA_MARGIN * floor, ETA_ZERO)
+    limit = ETA_MARGIN * floor
     return Condition(
         iterations=SLACK_ITERATIONS,
         keys=("trust_region/eta", "trust_region/kl_mean", "discriminator/accuracy"),

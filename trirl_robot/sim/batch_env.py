@@ -150,9 +150,10 @@ class BatchEnv:
         """Spread the episodes' ages evenly, so that environments do not end together.
 
         With episodes in phase, a discriminator can learn the clock instead of the behaviour. Only
-        the time that is left to them changes.
+        the time that is left to them changes; those that go on from a moment have its age.
         """
-        self.elapsed_steps[:] = staggered_ages(self.num_envs, self.max_episode_steps, self._place)
+        ages = staggered_ages(self.num_envs, self.max_episode_steps, self._place)
+        self.elapsed_steps[:] = np.where(self.elapsed_steps == 0, ages, self.elapsed_steps)
 
     def step(self, action: Array) -> Step:
         """Advance every environment by one control period.

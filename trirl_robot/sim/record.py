@@ -160,6 +160,8 @@ def record_of(demo: Demonstration, where: str) -> EpisodeRecord:
         ConfigError: the record is not valid.
     """
     origin = demo.metadata.task_parameters.get(IN_DEMONSTRATION)
+    if not demo.action.shape[1]:
+        raise DatasetError(f"{where}: holds no actions, without which it cannot be replayed")
     if not isinstance(origin, Mapping):
         raise DatasetError(
             f"{where}: holds no record to replay it from; only demonstrations that were made in "

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -24,7 +25,7 @@ def test_eta_undoes_the_scale_that_advantages_were_divided_by():
 
 
 def test_the_coefficient_follows_the_bound():
-    region = make(AdaptedPenaltyConfig(kl_bound=0.01, initial_penalty=1.0, minimum_eta=0.0))
+    region = make(AdaptedPenaltyConfig(kl_bound=0.01, initial_penalty=1.0, minimum_eta=0.1))
     region.finish(0.02, 0.0)
     assert region.penalty > 1.0
     region.finish(0.001, 0.0)
@@ -34,9 +35,13 @@ def test_the_coefficient_follows_the_bound():
 
 def test_the_multiplier_has_a_floor():
     region = make(AdaptedPenaltyConfig(minimum_eta=3.0), scale=2.0)
-    for _ in range(50):
-        region.finish(0.0, 0.0)
-    assert region.eta == pytest.approx(3.0)
+    for scale in np.linspace(2.0, 7.0, 50):
+        region.begin(POLICY, scale)
+        assert region.finish(0.0, 0.0) >= 3.0 - 1e-9
+    assert region.eta < 6.0
+    # the floor is that of the update that is made, not of the one before
+    region.begin(POLICY, 0.01)
+    assert region.finish(0.0, 0.0) == pytest.approx(3.0)
 
 
 def test_an_annealed_multiplier_is_the_schedules_whatever_the_scale():

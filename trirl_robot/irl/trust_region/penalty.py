@@ -23,8 +23,8 @@ class AdaptedPenaltyConfig:
     initial_penalty: float = 1.0
     """Coefficient of the KL at the start, beside normalised advantages."""
     minimum_eta: float = 10.0
-    """Floor of the multiplier: near the optimum the bound is slack, and a multiplier chased to 0
-    would take the correction away just where steps have to be small."""
+    """Floor of the multiplier: where the bound is slack, near the optimum or because PPO's clip and
+    epochs hold the KL by themselves, a multiplier chased to 0 would take the correction away."""
     adaptation: float = 1.3
     """Factor by which the coefficient moves when the KL is off its bound."""
     multiplier: Literal["penalty", "marginal"] = "penalty"
@@ -34,8 +34,8 @@ class AdaptedPenaltyConfig:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        require(self, "more than 0", lambda v: v > 0, "kl_bound", "initial_penalty")
-        require(self, "0 or more", lambda v: v >= 0, "minimum_eta")
+        positive = ("kl_bound", "initial_penalty", "minimum_eta")
+        require(self, "more than 0", lambda v: v > 0, *positive)
         require(self, "more than 1", lambda v: v > 1, "adaptation")
 
 
@@ -119,6 +119,11 @@ class AdaptedPenalty(Penalty):
         """Bound on the mean KL of an update, nats."""
         return self._config.kl_bound
 
+    def begin(self, policy: GaussianPolicy, advantage_scale: float) -> None:
+        """Hold the multiplier above its floor, beside the advantages of this update."""
+        super().begin(policy, advantage_scale)
+        self.penalty = max(self.penalty, self._penalty_of(self._config.minimum_eta))
+
     def finish(self, kl_mean: float, progress: float) -> float:
         """Return the multiplier; choose the next coefficient from the KL of this update."""
         del progress
@@ -127,8 +132,6 @@ class AdaptedPenalty(Penalty):
             self.penalty *= self._config.adaptation
         elif kl_mean < self._config.kl_bound / self._config.adaptation:
             self.penalty /= self._config.adaptation
-        # the next update's scale is not known yet; it changes by a few per cent an iteration
-        self.penalty = max(self.penalty, self._penalty_of(self._config.minimum_eta))
         return eta
 
 
