@@ -8,10 +8,10 @@
 Each reward comes from a run of `benchmarks/imitation.py` on ten demonstrations, which is made where
 its rewards are missing. A reward that others shall learn from has to know what it is like far from
 the expert: these runs start from random weights, half of each discriminator's negatives are those
-of earlier policies, and it reads how the torso moves and nothing else, for every method alike. PPO
-then starts from random weights, on that reward alone; with the task's own reward and the same
-settings, it shows what the steps are worth at best. Finished runs are kept under
-`benchmarks/results/frozen_reward` and not made again.
+of earlier policies, and it reads how the torso moves and nothing else; what one method has of its
+own stands in `OWN`. PPO then starts from random weights, on that reward alone; with the task's own
+reward and the same settings, it shows what the steps are worth at best. Finished runs are kept
+under `benchmarks/results/frozen_reward` and not made again.
 """
 
 from __future__ import annotations
@@ -67,14 +67,18 @@ SOURCE = {
     )
 }
 """Settings of the runs that learn a reward to keep, by task."""
-SMALL_STEPS = {
+OWN = {
+    # smaller steps than its recipe for the policy takes
     "trirl": (
         "entropy_coef=0.004",
         "trust_region.kl_bound=0.015",
         "trust_region.initial_penalty=0.1",
-    )
+        "trust_region.minimum_eta=1.0",
+    ),
+    # a slope of 1 everywhere would not let it rise as the density of the policy falls
+    "airl": ("discriminator.gradient_penalty=0.01", "discriminator.gradient_norm=0.0"),
 }
-"""The same for one algorithm: smaller steps than its recipe for the policy takes."""
+"""The same for one algorithm."""
 STEPS = 600_000
 """Environment steps of a fresh policy."""
 GOALS = {"trirl average": ">= 0.70"}
@@ -129,7 +133,7 @@ class FrozenCell:
             keep_every=1,
             seed=self.seed,
             variant="-".join(filter(None, ["keep", self.variant])),
-            settings=(*SOURCE[self.task], *SMALL_STEPS.get(self.method, ()), *self.settings),
+            settings=(*SOURCE[self.task], *OWN.get(self.method, ()), *self.settings),
         )
 
 

@@ -62,8 +62,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--markdown", action="store_true", help="tables as a README has them")
     parser.add_argument("--quick", action="store_true", help="one short run of each method")
     arguments = parse(parser)
-    if arguments.variant and {"ablations", ALL} & set(arguments.suite):
-        parser.error("the suite of ablations has settings of its own; --set goes with the others")
+    own = {name for name, suite in SUITES.items() if set(suite.variants) != {""}}
+    if arguments.variant and (own | {ALL}) & set(arguments.suite):
+        parser.error(
+            f"{', '.join(sorted(own))} have settings of their own; --set is for the others"
+        )
     chosen = (arguments.task, arguments.method, arguments.seeds, arguments.demonstrations)
     if arguments.quick and (any(chosen) or arguments.variant or arguments.suite != ["core"]):
         parser.error("--quick runs what it runs; leave the other choices out")

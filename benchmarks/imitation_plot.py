@@ -23,6 +23,8 @@ COLOURS = {"trirl": "#2f6fd6", "gail": "#d9622b", "airl": "#1f9e75", "bc": "#666
 OTHERS = ("#b0418f", "#8a8d1f", "#7a5cc9", "#17a2b8", "#a0522d", "#3c7d22", "#c71585")
 """Of methods with a name of their own, such as ablations."""
 COLUMNS = 4
+DASHES = (0, (5, 3))
+"""Of a method that takes no environment steps."""
 _STYLE = {
     "font.size": 10.0,
     "axes.titlesize": 10.5,
@@ -61,10 +63,14 @@ def draw_curves(rows: Sequence[Row], path: Path) -> None:
                 axis.set_xticks([])
             axis.set_title(f"{task}, {_demonstrations(setting)}")
             low, high = axis.get_ylim()
-            axis.set_ylim(min(0.0, low), max(1.1, high))
+            axis.set_ylim(low, max(1.05, high))
         for axis in axes[len(panels) :]:
             axis.set_axis_off()
-        handles = [axes[0].plot([], [], color=c, linewidth=2.0)[0] for c in colours.values()]
+        drawn = {method_of(row): len(row["curve"]) > 1 for row in rows}
+        handles = [
+            axes[0].plot([], [], color=c, linewidth=2.0, ls="-" if drawn[m] else DASHES)[0]
+            for m, c in colours.items()
+        ]
         canvas.legend(handles, list(colours), loc="outside upper center", ncols=len(colours))
         canvas.supxlabel("environment steps", fontsize=10)
         canvas.supylabel("return (expert 1, random 0)", fontsize=10)
@@ -75,7 +81,7 @@ def draw_curves(rows: Sequence[Row], path: Path) -> None:
 def _draw(axis: Axes, group: Sequence[Row], colour: str) -> None:
     curves = [row for row in group if len(row["curve"]) > 1]
     if not curves:
-        axis.axhline(float(np.mean([r["normalised"] for r in group])), color=colour, ls=(0, (5, 3)))
+        axis.axhline(float(np.mean([r["normalised"] for r in group])), color=colour, ls=DASHES)
         return
     length = min(len(row["curve"]) for row in curves)
     steps = np.array(curves[0]["steps"][:length])

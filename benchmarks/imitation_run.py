@@ -11,11 +11,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from experts import demonstrations_of, expert_return, made_by
 
 from trirl_robot.cli.export import export
 from trirl_robot.cli.train import resolve
 from trirl_robot.config import to_mapping
+from trirl_robot.evaluation.results import machine
 from trirl_robot.evaluation.rollouts import EvaluationResult, Policy, RandomPolicy, evaluate
 from trirl_robot.files import write_text_atomically
 from trirl_robot.irl.features import ACTION
@@ -109,7 +111,8 @@ class Cell:
         setting = f"{self.demonstrations}x{self.keep_every}"
         setting += f"-{self.randomisation}" if self.randomisation != "none" else ""
         setting += "-observation" if self.observation_only else ""
-        method = self.method + (f"+{self.variant}" if self.variant else "")
+        variant = self.variant.replace(",", "").replace(" ", "-")
+        method = self.method + (f"+{variant}" if variant else "")
         return f"{self.task}_{method}_{setting}_{self.seed}"
 
     @property
@@ -206,9 +209,19 @@ def measure(task: str, randomisation: str, folder: RunFolder) -> Row:
         "seconds": [row["time_cpu_s"] for row in curve],
         "curve": [normalised(row["evaluation/return"]) for row in curve],
         "minutes": rows[-1]["time_cpu_s"] / 60.0,
-        "phases": {k: v for k, v in rows[-1].items() if k.startswith("time/")},
+        "phases": {
+            name: float(np.mean([row[name] for row in rows]))
+            for name in rows[-1]
+            if _is_share(name)
+        },
+        "chain_length": rows[-1].get("reward/chain_length"),
+        "machine": machine()["cpu"],
         "revision": revision(),
     }
+
+
+def _is_share(name: str) -> bool:
+    return name.startswith("time/") and name.endswith("_share")
 
 
 def _evaluate(task: str, randomisation: str, policy: Policy) -> EvaluationResult:

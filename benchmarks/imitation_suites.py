@@ -81,8 +81,26 @@ SUITES = {
             "no absorbing tail": ("absorbing_tail=false",),
         },
     ),
+    "tuning": Suite(
+        tasks=("half-cheetah",),
+        methods=("trirl", "gail"),
+        seeds=(0, 1),
+        variants={
+            f"{envs} environments, entropy {weight}": (f"num_envs={envs}", f"entropy_coef={weight}")
+            for envs in (32, 64)
+            for weight in (0.002, 0.004)
+        },
+    ),
+    "inputs": Suite(
+        tasks=("so101-reach",),
+        methods=("trirl", "gail"),
+        seeds=(0, 1),
+        demonstrations=(1,),
+        variants={"vector": ("discriminator.inputs=[end_effector_to_target]",)},
+    ),
 }
-"""By name. Ablations: what TRIRL is without one of its parts, or with another."""
+"""By name. Ablations: what TRIRL is without one of its parts, or with another. Tuning: what both
+methods have with each other's settings."""
 _SHORT = Suite(tasks=("half-cheetah",), seeds=(0,))
 QUICK = (
     replace(_SHORT, methods=METHODS[:-1], variants={"quick": ("total_steps=20000",)}),

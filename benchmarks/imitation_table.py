@@ -27,6 +27,10 @@ FALL = 0.05
 """Fall of the return between two evaluations that counts as one, in units of the expert's."""
 
 
+GOALS = {"half-cheetah": 0.95, "hopper": 0.95, "point-maze": 0.95, "walker2d": 0.9, "ant": 0.9}
+"""Least interquartile mean of TRIRL with ten demonstrations, by task."""
+
+
 def print_tables(rows: Sequence[Row], json: Path | None, box: Box = HEAVY_HEAD) -> None:
     """Print a table by task, setting and method, and the aggregates over tasks.
 
@@ -70,12 +74,22 @@ def print_tables(rows: Sequence[Row], json: Path | None, box: Box = HEAVY_HEAD) 
         )
         name = f"imitation/{task}/{setting}/{method}/iqm"
         spread = (low, high)
+        least = GOALS.get(task) if (setting, method) == ("10", "trirl") else None
+        goal = None if least is None else f">= {least}"
         figures.append(
-            Figure(name=name, value=iqm(scores), unit="expert", spread=spread, n=len(group))
+            Figure(
+                name=name,
+                value=iqm(scores),
+                unit="expert",
+                goal=goal,
+                spread=spread,
+                n=len(group),
+            )
         )
     console = Console(width=160)
     console.print(table)
     console.print(_aggregates(groups, box))
+    console.print(_phases(groups, box))
     if json is not None:
         write_results(json, figures)
 
@@ -138,6 +152,24 @@ def _aggregates(groups: dict[tuple[str, str, str], list[Row]], box: Box) -> Tabl
             worst = min(float(found.min()) for found in scores)
             named = ", ".join(seeds)
             table.add_row(setting, method, named, str(runs), shown(scores), f"{worst:.2f}")
+    return table
+
+
+def _phases(groups: dict[tuple[str, str, str], list[Row]], box: Box) -> Table:
+    """Return what an iteration's time goes to, for recipes as they are."""
+    phases = ("rollout", "discriminator", "reward", "policy")
+    table = Table("task", "method", *(f"{p}, share of time" for p in phases), "chain", box=box)
+    found: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for (_, task, method), group in groups.items():
+        if len(group[0]["curve"]) > 1 and not group[0]["variant"]:
+            found[task, method] += group
+    for (task, method), group in sorted(found.items()):
+        shares = [
+            np.mean([row["phases"].get(f"time/{p}_share", 0.0) for row in group]) for p in phases
+        ]
+        length = group[0]["chain_length"]
+        chain = "-" if length is None else f"{np.mean([row['chain_length'] for row in group]):.0f}"
+        table.add_row(task, method, *(f"{100 * share:.0f} %" for share in shares), chain)
     return table
 
 

@@ -28,6 +28,8 @@ def row(curve, seed=0, **changes):
         **{"randomisation": "none", "normalised": curve[-1], "curve": curve, "minutes": 1.0},
         "steps": [1000 * (i + 1) for i in range(len(curve))],
         "seconds": [60.0 * (i + 1) for i in range(len(curve))],
+        "phases": {"time/rollout_share": 0.75, "time/reward_share": 0.25},
+        "chain_length": 55.0,
         **changes,
     }
 
@@ -63,6 +65,7 @@ def test_the_table_shows_steps_to_0_9_worst_seed_and_falls(capsys):
     assert "10, no actions, strong" in shown
     # two seeds, there for good after 4 and 3 evaluations; of six that follow another, one is a fall
     assert "0.97 ± 0.03 │ 0.94 │ 4 k │ 3.5 │ 17 %" in shown
+    assert "point-maze │ trirl │ 75 % │ 0 % │ 25 % │ 0 % │ 55" in shown
 
 
 def test_a_result_counts_until_the_recipe_changes(tmp_path, monkeypatch):
