@@ -18,6 +18,8 @@ from trirl_robot.runs.train import build_learner, train
 pytestmark = pytest.mark.slow
 TESTS = Path(__file__).parents[1]
 TOLERANCE = 1e-5
+METRIC_TOLERANCE = 1e-4
+"""Some metrics are those of one state alone, the worst, and amplify the rounding of parameters."""
 
 
 def torchrun(*arguments):
@@ -58,9 +60,10 @@ def test_two_processes_learn_what_one_does(shared, sources, case):
     for (tensors, metrics), (one_tensors, one_metrics) in zip(found[case], expected, strict=True):
         assert tensors.keys() == one_tensors.keys()
         assert metrics.keys() == one_metrics.keys()
-        for name, value in [*one_tensors.items(), *one_metrics.items()]:
-            other = tensors[name] if name in tensors else metrics[name]
-            assert apart(other, value) < TOLERANCE, name
+        for name, value in one_tensors.items():
+            assert apart(tensors[name], value) < TOLERANCE, name
+        for name, value in one_metrics.items():
+            assert apart(metrics[name], value) < METRIC_TOLERANCE, name
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -100,7 +103,7 @@ def test_the_command_trains_in_two_processes_what_it_trains_in_one(demonstration
     assert "evaluation/success_rate" in rows[-1]
     for row, expected in zip(rows, one.read_metrics(), strict=True):
         for name in (key for key in expected if not key.startswith("time")):
-            assert apart(row[name], expected[name]) < TOLERANCE, name
+            assert apart(row[name], expected[name]) < METRIC_TOLERANCE, name
     first, second = load_checkpoint(two.checkpoint), load_checkpoint(one.checkpoint)
     parts = first.pop("env")["by_process"], first.pop("observation")["by_process"]
     assert [len(part) for part in parts] == [2, 2]
