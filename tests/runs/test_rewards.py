@@ -58,11 +58,15 @@ def test_a_weighting_is_that_of_the_archived_discriminators(run, weighting):
     torch.testing.assert_close(kept.reward(observation, action), expected, atol=1e-5, rtol=1e-5)
     assert kept.statement["weighting"] == weighting
     assert kept.statement["discriminators"] == (3 if weighting == "average" else 1)
+    form = "logit" if weighting == "average" else "softplus"
+    assert kept.statement.get("form") == (form if algorithm == "gail" else None)
 
 
 def test_by_default_a_reward_is_what_the_run_trained_with(run):
     algorithm, folder, learner = run
     kept = load_reward_of(folder.path)
+    if algorithm == "trirl":
+        assert kept.statement["discriminators"] == len(kept.statement["weights"])
     observation, action = torch.randn(40, 26), torch.rand(40, 5) * 2 - 1
     reward = kept.reward(observation, action)
     if algorithm == "trirl":

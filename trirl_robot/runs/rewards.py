@@ -113,9 +113,13 @@ def _statement(
         "absorbing_reward": absorbing,
         "inputs": list(algorithm.discriminator.inputs),
     }
+    if isinstance(algorithm, GailConfig):
+        # an average of rewards is one of logits, whatever the run itself was rewarded with
+        statement["form"] = algorithm.reward_form if weighting == "newest" else "logit"
     if weighting == "chain" and isinstance(algorithm, TrirlConfig):
         statement["form"] = algorithm.reward.form
         if isinstance(reward, RewardChain):
+            statement["discriminators"] = reward.length
             statement["weights"] = reward.weights.tolist()
             statement["dropped_mass"] = reward.dropped_mass
     return statement
