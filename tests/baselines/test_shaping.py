@@ -177,3 +177,23 @@ def test_noise_of_a_length_is_refused_where_it_is_added_to_the_vector():
     name = "position.norm"
     with pytest.raises(ConfigError, match=r"length \(\.norm\)"):
         make_trainer(Linear(0, 0, 1), expert, generator, (name,), instance_noise={name: 0.5})
+
+
+def test_the_slopes_of_the_reward_are_penalised_whatever_the_density():
+    generator = torch.Generator().manual_seed(0)
+    policy, expert = Linear(0.0, 0.3, 0.5), Linear(-1.0, 0.0, 0.3)
+    norms = []
+    for penalty in (0.0, 100.0):
+        trainer = make_trainer(
+            policy,
+            Samples(inputs=steps(expert, 2000, generator), absorbing_share=0.0),
+            generator,
+            gradient_penalty=penalty,
+            learning_rate=2e-3,
+            epochs=20,
+        )
+        result = trainer.update(
+            Samples(inputs=steps(policy, 2000, generator), absorbing_share=0.0), generator
+        )
+        norms.append(result.gradient_norm)
+    assert norms[1] < 0.1 * norms[0]

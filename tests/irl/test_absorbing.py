@@ -7,6 +7,7 @@ is rewarded like any other tells whether the expert ends its episodes.
 """
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -113,6 +114,41 @@ def test_steps_that_are_left_out_make_no_episode_end_more_often():
         assert len(expert.inputs) == len(kept.observation)
         shares.append(expert.absorbing_share)
     assert shares[0] == shares[1] > 0.5
+
+
+def test_an_absorbing_state_is_worth_its_reward_and_what_the_uniform_policy_has_more_entropy():
+    learner, _ = learnt("trirl", survivor, iterations=2, entropy_coef=0.1)
+    with torch.no_grad():
+        learner.policy.log_std.fill_(math.log(0.5))
+    # uniform on [-1, 1] has log 2, a Gaussian log(sigma sqrt(2 pi e)); 1 / (1 - gamma) is 20
+    surplus = math.log(2.0) - math.log(0.5 * math.sqrt(2.0 * math.pi * math.e))
+    assert learner.absorbing_value(-0.3) == pytest.approx(20.0 * (-0.3 + 0.1 * surplus))
+
+
+@pytest.mark.parametrize("expert", [survivor, finisher])
+def test_the_dual_is_what_its_formula_gives_for_policy_and_demonstrations(expert):
+    learner, _ = learnt("trirl", expert, iterations=2, entropy_coef=0.1)
+    rollout = learner.collector.collect(learner.policy, learner.generator)
+    ended = torch.zeros_like(rollout.terminated)
+    ended[:4, 0] = True
+    rollout = dataclasses.replace(rollout, terminated=ended)
+    with torch.no_grad():
+        # the policy that collected the rollout counts, not the one that comes of it
+        learner.policy.log_std.add_(0.7)
+    reward = torch.linspace(-1.0, 0.5, 1025)
+    learner.expert_reward = torch.tensor([0.3, -0.2, 0.9])
+    found = learner._dual_value(rollout, reward)
+
+    # four ends in 1,024 steps, of 19 discounted steps each
+    absorbed = 4 * 19.0 / (4 * 19.0 + 1024.0)
+    collected = (1.0 - absorbed) * float(reward[:-1].mean()) + absorbed * 0.5
+    spread = float(rollout.log_std) + 0.5 * math.log(2.0 * math.pi * math.e)
+    entropy = (1.0 - absorbed) * spread + absorbed * math.log(2.0)
+    share = learner.discriminator.expert.absorbing_share
+    assert (share > 0.0) == (expert is finisher)
+    paid = np.mean(np.exp(-np.array([0.3, -0.2, 0.9])))
+    paid = (1.0 - share) * paid + share * np.exp(-0.5)
+    assert found == pytest.approx(10.0 * (collected + math.log(paid)) + entropy, rel=1e-5)
 
 
 def test_time_outs_are_no_absorbing_states():

@@ -180,6 +180,24 @@ def test_a_replay_of_earlier_policies_is_trained_against():
     assert logits[1] < logits[0] - 0.5
 
 
+@pytest.mark.parametrize("gradient_norm", [0.0, 1.0])
+def test_slopes_between_expert_and_policy_are_held_to_the_norm(gradient_norm):
+    torch.manual_seed(0)
+    expert, policy = torch.randn(4000, 26), torch.randn(4000, 26)
+    policy[:, 23] += 2.0
+    measured = []
+    for penalty in (0.0, 50.0):
+        trainer = make_trainer(
+            expert, gradient_penalty=penalty, gradient_norm=gradient_norm, learning_rate=2e-3
+        )
+        for seed in range(3):
+            result = update(trainer, policy, seed)
+        measured.append(result.gradient_norm)
+    # by itself it is about the slope of the log density ratio, 2
+    assert measured[0] > 1.5
+    assert measured[1] == pytest.approx(gradient_norm, abs=0.05)
+
+
 def test_nothing_is_penalised_on_the_way_to_an_absorbing_state():
     torch.manual_seed(0)
     expert = torch.randn(600, 26)

@@ -37,6 +37,8 @@ HEALTHY = {
     "policy/saturated_share": 0.01,
     "critic/explained_variance": 0.9,
     "env/diverged": 0.0,
+    "reward/total_weight": 0.6,
+    "reward/dropped_mass": 0.2,
 }
 WRONG = [
     ({"discriminator/accuracy": 0.9995}, "the discriminator has told", "instance_noise"),
@@ -45,6 +47,7 @@ WRONG = [
     ({"policy/std": 0.02}, "entropy has collapsed", "raise entropy_coef"),
     ({"policy/saturated_share": 0.6}, r"beyond [-1, 1]", "lower initial_std"),
     ({"critic/explained_variance": -0.5}, "the critic", "raise ppo.critic_learning_rate"),
+    ({"reward/dropped_mass": 0.7}, "weight (0.70) than", "raise reward.maximum_length"),
 ]
 
 

@@ -220,7 +220,7 @@ def _summary_rows(metrics: dict[str, float]) -> Iterator[tuple[str, str]]:
     yield "time", f"{metrics['time_s']:.0f} s"
     if "trust_region/eta" in metrics:
         bound = f" (bound {metrics['trust_region/kl_bound']:g})"
-        yield "eta (multiplier of the KL bound)", f"{metrics['trust_region/eta']:.2f}"
+        yield "eta (weight of the KL, nats)", f"{metrics['trust_region/eta']:.2f}"
         yield "KL of the last update", f"{metrics['trust_region/kl_mean']:.4f}{bound}"
     if "discriminator/accuracy" in metrics:
         yield "discriminator accuracy", f"{metrics['discriminator/accuracy']:.2f}"

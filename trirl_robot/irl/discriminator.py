@@ -95,7 +95,7 @@ class Features(Protocol):
     """What a classifier reads of transitions, as `FeatureSelection` makes it."""
 
     absorbing: Tensor
-    """Features of an absorbing state, (f,)."""
+    """Features of an absorbing state, (f,); those that are 1, and no other, say that it is one."""
 
     def fit(self, inputs: Tensor, generator: torch.Generator) -> None:
         """Take the scales from the demonstrations' unscaled inputs, one row a transition."""
@@ -183,8 +183,8 @@ class DiscriminatorTrainer(Generic[ClassifierT]):
         self.optimiser = torch.optim.Adam(
             self.discriminator.parameters(), lr=config.learning_rate, eps=1e-5, fused=True
         )
-        # what is not 0 in an absorbing state says that it is one
-        self._is_continuous = (features.absorbing == 0.0).float()
+        # what is 1 in an absorbing state says that it is one
+        self._is_mark = (features.absorbing == 1.0).float()
         self.absorbed = 0.0
         """Share of its time that the policy has lately spent in absorbing states at most."""
         size = config.replay_size if config.replay_share else 0
@@ -260,9 +260,9 @@ class DiscriminatorTrainer(Generic[ClassifierT]):
         """Take a gradient step; return this process's loss and norm of the input gradient."""
         between = mix * expert + (1.0 - mix) * policy
         _, slope = self.discriminator.logit_and_slope(between)
-        norm = (slope * self._is_continuous).square().sum(-1).clamp_min(1e-12).sqrt()
+        norm = (slope * (1.0 - self._is_mark)).square().sum(-1).clamp_min(1e-12).sqrt()
         # no way leads into an absorbing state: how much less it is worth is not to be smooth
-        is_way = (between * (1.0 - self._is_continuous) == 0.0).all(-1)
+        is_way = (between * self._is_mark == 0.0).all(-1)
         logits = self.discriminator(torch.cat([expert, policy, self.features.absorbing[None]]))
         logit, absorbing = logits[:-1], logits[-1]
         sign = torch.ones_like(logit)

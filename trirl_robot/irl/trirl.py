@@ -28,6 +28,7 @@ from trirl_robot.irl.samples import Samples
 from trirl_robot.irl.trust_region.forms import TrustRegionConfig, build_trust_region
 from trirl_robot.irl.trust_region.penalty import AdaptedPenaltyConfig
 from trirl_robot.rl.clock import PhaseClock
+from trirl_robot.rl.policy import gaussian_entropy
 from trirl_robot.rl.processes import ALONE, Processes
 from trirl_robot.rl.rollout import Rollout
 from trirl_robot.sim.interface import Environments
@@ -195,7 +196,7 @@ class Trirl(ImitationLearner):
         absorbed = float(reward[-1])
         earned = (1.0 - share) * float(reward[:-1].mean()) + share * absorbed
         uniform = self.env.contract.action_size * math.log(2.0)
-        entropy = (1.0 - share) * float(self.policy.entropy()) + share * uniform
+        entropy = (1.0 - share) * float(gaussian_entropy(rollout.log_std)) + share * uniform
         paid = float(torch.logsumexp(-self.expert_reward, 0)) - math.log(len(self.expert_reward))
         if expert_share > 0.0:
             paid += math.log1p(-expert_share)

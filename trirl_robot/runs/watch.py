@@ -40,6 +40,8 @@ SATURATED_SHARE, SATURATED_ITERATIONS = 0.5, 20
 them, or the standard deviation is at its upper bound."""
 UNEXPLAINED_VARIANCE, UNEXPLAINED_ITERATIONS = 0.1, 20
 """A critic that works explains 0.6 to 0.99 of the returns' variance after ten iterations."""
+DROPPED_ITERATIONS = 20
+"""Iterations for which more of the reward's weight has been dropped than is left."""
 DIVERGED_SHARE, DIVERGED_LEAST, DIVERGED_ITERATIONS = 1e-4, 5, 20
 """Share of steps in which a simulation diverges, and how many there are at least: each costs an
 episode, and a policy may come to seek what makes the physics fail."""
@@ -112,7 +114,7 @@ def _in_every(test: Callable[[Row], bool]) -> Callable[[Rows], bool]:
 
 
 def _conditions(config: AlgorithmConfig) -> list[Condition]:
-    conditions = [_PERFECT, _UNMET, _COLLAPSED, _SATURATED, _UNEXPLAINED, _DIVERGED]
+    conditions = [_PERFECT, _UNMET, _COLLAPSED, _SATURATED, _UNEXPLAINED, _DROPPED, _DIVERGED]
     region = config.trust_region if isinstance(config, TrirlConfig) else None
     if isinstance(region, AdaptedPenaltyConfig):
         conditions.append(_pinned(region.minimum_eta))
@@ -172,6 +174,18 @@ _UNEXPLAINED = Condition(
         "the critic has explained less than a tenth of the returns' variance for {n} iterations "
         "({critic_explained_variance:.2f}), so that advantages are mostly noise: raise "
         "ppo.critic_learning_rate or ppo.epochs, or lower ppo.gamma"
+    ),
+)
+_DROPPED = Condition(
+    iterations=DROPPED_ITERATIONS,
+    keys=("reward/dropped_mass", "reward/total_weight"),
+    holds=_in_every(lambda row: row["reward/dropped_mass"] > row["reward/total_weight"]),
+    message=(
+        "discriminators that were dropped from the chain would hold more of the reward's weight "
+        "({reward_dropped_mass:.2f}) than those that are left ({reward_total_weight:.2f}), for {n} "
+        "iterations, so that the reward is no longer the one that the policy has followed: raise "
+        "reward.maximum_length, or take reward.form=distilled, or lower the floor of eta "
+        "(trust_region.minimum_eta)"
     ),
 )
 _DIVERGED = Condition(

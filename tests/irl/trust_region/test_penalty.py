@@ -44,6 +44,13 @@ def test_the_multiplier_has_a_floor():
     assert region.finish(0.0, 0.0) == pytest.approx(3.0)
 
 
+def test_what_an_update_is_worth_has_the_same_floor():
+    region = make(AdaptedPenaltyConfig(minimum_eta=3.0, multiplier="marginal"))
+    assert region.finish(0.0, 0.0) == 3.0
+    region.marginal_eta = 8.0
+    assert region.finish(0.0, 0.0) == 8.0
+
+
 def test_an_annealed_multiplier_is_the_schedules_whatever_the_scale():
     region = make(AnnealedPenaltyConfig(initial_eta=100.0, final_eta=0.0), scale=2.0)
     assert region.finish(1.0, 0.25) == pytest.approx(100.0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trirl_robot.errors import NonFiniteError
+from trirl_robot.errors import ConfigError, NonFiniteError
 from trirl_robot.irl.tabular.mdp import Array, TabularMdp
 
 TOLERANCE = 1e-12
@@ -56,8 +56,11 @@ def soft_value_iteration(
         start: values to begin with, shape (S,); zeros where not given.
 
     Raises:
+        ConfigError: a temperature is not more than 0.
         NonFiniteError: the reward is not finite.
     """
+    if not np.all(np.asarray(temperature) > 0.0):
+        raise ConfigError(f"temperature is {np.min(temperature)}, expected more than 0")
     if not np.all(np.isfinite(reward)):
         raise NonFiniteError("the reward is not finite; expected finite values, take smaller steps")
     discount = mdp.discount

@@ -59,7 +59,7 @@ def per_state_step(
         kl_bound: bound in each state, nats, more than 0.
 
     Raises:
-        ConfigError: kl_bound is not more than 0.
+        ConfigError: kl_bound is not more than 0, or the policy does not settle.
     """
     if not kl_bound > 0.0:
         raise ConfigError(f"kl_bound is {kl_bound}, expected more than 0")
@@ -70,8 +70,8 @@ def per_state_step(
         change = float(np.max(np.abs(improved - log_policy)))
         log_policy = improved
         if change < 1e-12:
-            break
-    return PerStateStep(eta=eta, log_policy=log_policy)
+            return PerStateStep(eta=eta, log_policy=log_policy)
+    raise ConfigError("the policy of a bound per state does not settle; expected a smaller bound")
 
 
 def _soft_values(mdp: TabularMdp, reward: Array, log_policy: Array) -> Array:

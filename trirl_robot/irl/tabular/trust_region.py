@@ -85,7 +85,12 @@ def penalised_step(
         eta: multiplier, >= 0; 0 is the soft problem of r~ itself.
         tolerance: bound on the error of the values in units of the temperature, 1 + eta.
         start: values to begin with, shape (S,); V_i is exact where r~ = r_i.
+
+    Raises:
+        ConfigError: eta is below 0, where nothing is kept near.
     """
+    if not eta >= 0.0:
+        raise ConfigError(f"eta is {eta}, expected 0 or more")
     solution = soft_value_iteration(
         mdp,
         reward + eta * log_previous,
@@ -132,8 +137,10 @@ def bounded_step(
         The step with the KL at the bound or within a millionth below it, or the one at the floor.
 
     Raises:
-        ConfigError: kl_bound is not more than 0, or too small to be met.
+        ConfigError: kl_bound is not more than 0, or too small to be met; least_eta is below 0.
     """
+    if not least_eta >= 0.0:
+        raise ConfigError(f"least_eta is {least_eta}, expected 0 or more")
     if not kl_bound > 0.0:
         raise ConfigError(f"kl_bound is {kl_bound}, expected more than 0")
     sweeps, latest, low = 0, start, math.log1p(least_eta)

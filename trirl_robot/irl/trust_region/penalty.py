@@ -115,6 +115,11 @@ class AdaptedPenalty(Penalty):
         self.penalty = config.initial_penalty
 
     @property
+    def eta(self) -> float:
+        """Multiplier of the present update, nats, at least its floor."""
+        return max(super().eta, self._config.minimum_eta)
+
+    @property
     def kl_bound(self) -> float:
         """Bound on the mean KL of an update, nats."""
         return self._config.kl_bound
