@@ -75,6 +75,7 @@ SUITES = {
             "uncorrected": ("correct=false",),
             "annealed": ("trust_region.form=annealed",),
             "projected": ("trust_region.form=projection",),
+            "measured multiplier": ("trust_region.multiplier=marginal",),
             "chain of 10": ("reward.maximum_length=10",),
             "distilled": ("reward.form=distilled",),
             "no gradient penalty": ("discriminator.gradient_penalty=0",),
