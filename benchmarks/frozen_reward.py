@@ -41,7 +41,7 @@ from imitation_run import (
 from imitation_table import interval, iqm, shown
 from rich.console import Console
 from rich.table import Table
-from side_by_side import parse, run_apart
+from side_by_side import at_least, parse, run_apart, told
 
 from trirl_robot.cli import train as training
 from trirl_robot.cli import transfer
@@ -155,7 +155,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--task", default="half-cheetah", choices=list(SOURCE))
     parser.add_argument("--method", nargs="+", default=[*WEIGHTINGS, TRUE])
-    parser.add_argument("--seeds", nargs="+", type=int, default=list(range(5)))
+    parser.add_argument("--seeds", nargs="+", type=at_least(0), default=list(range(5)))
     parser.add_argument("--quick", action="store_true", help="one short run of each reward")
     arguments = parse(parser)
     if arguments.quick:
@@ -272,4 +272,5 @@ if __name__ == "__main__":
         done = _run(_cell(json.loads(sys.argv[1])))
         sys.stdout.write(f"{done['normalised']:.3f} in {done['minutes']:.1f} min\n")
     else:
-        main()
+        with told():
+            main()

@@ -25,7 +25,7 @@ from imitation_plot import draw_curves
 from imitation_suites import METHODS, QUICK, SUITES, Suite
 from imitation_table import print_tables
 from rich.box import HEAVY_HEAD, MARKDOWN
-from side_by_side import parse, run_apart
+from side_by_side import at_least, parse, run_apart, told
 
 ALL = "all"
 
@@ -56,8 +56,10 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--task", nargs="+", help="instead of the suite's")
     parser.add_argument("--method", nargs="+", choices=METHODS, help="instead of the suite's")
-    parser.add_argument("--seeds", nargs="+", type=int, help="instead of the suite's")
-    parser.add_argument("--demonstrations", nargs="+", type=int, help="instead of the suite's")
+    parser.add_argument("--seeds", nargs="+", type=at_least(0), help="instead of the suite's")
+    parser.add_argument(
+        "--demonstrations", nargs="+", type=at_least(1), help="instead of the suite's"
+    )
     parser.add_argument("--plot", type=Path, help="write learning curves here, as PNG")
     parser.add_argument("--markdown", action="store_true", help="tables as a README has them")
     parser.add_argument("--quick", action="store_true", help="one short run of each method")
@@ -91,4 +93,5 @@ def _suites(arguments: argparse.Namespace) -> Iterator[Suite]:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,6 +40,9 @@ def print_tables(rows: Sequence[Row], json: Path | None, box: Box = HEAVY_HEAD) 
         json: file to write the figures to; None for none.
         box: frame of the tables.
     """
+    if not rows:
+        sys.stdout.write("nothing of it is done yet\n")
+        return
     groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in rows:
         groups[setting_of(row), row["task"], method_of(row)].append(row)
@@ -50,7 +54,7 @@ def print_tables(rows: Sequence[Row], json: Path | None, box: Box = HEAVY_HEAD) 
         "IQM (95 %)",
         "mean ± std",
         "worst",
-        f"steps to {REACHED}",
+        f"steps until it stays at {REACHED}",
         "minutes to it",
         "falls",
         "minutes",
@@ -66,7 +70,7 @@ def print_tables(rows: Sequence[Row], json: Path | None, box: Box = HEAVY_HEAD) 
             method,
             str(len(group)),
             shown([scores]),
-            f"{scores.mean():.2f} ± {scores.std():.2f}",
+            f"{scores.mean():.2f} ± {scores.std():.2f}" if len(group) > 1 else "-",
             f"{scores.min():.2f}",
             *_time_to_reach(group),
             _falls(group),

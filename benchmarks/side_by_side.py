@@ -7,13 +7,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
 from trirl_robot.cli.progress import progress_bar
+from trirl_robot.errors import TrirlError
 
 
 class Kept(Protocol):
@@ -28,7 +30,7 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """Read the command line, with the options that all benchmarks of many runs have."""
     parser.add_argument("--variant", default="", help="name of the settings given with --set")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="other settings")
-    parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
+    parser.add_argument("--jobs", type=at_least(1), default=2, help="runs side by side")
     parser.add_argument("--table", action="store_true", help="only print what is done")
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()
@@ -37,12 +39,35 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     return arguments
 
 
+def at_least(least: int) -> Callable[[str], int]:
+    """Return what reads an option that is a whole number from `least` on."""
+
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{value}, expected {least} or more")
+        return value
+
+    return number
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """End the program with status 2 and one sentence where what was asked for is not valid."""
+    try:
+        yield
+    except TrirlError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+
+
 def run_apart(script: str, cells: Sequence[Kept], jobs: int) -> None:
     """Run `benchmarks/SCRIPT.py CELL` for each cell; print the last line of each.
 
     Ends the program with status 1 where any has failed, after all the others.
     """
     failed = 0
+    sys.stdout.write(f"{len(cells)} runs to do, {jobs} side by side\n")
     with ThreadPoolExecutor(jobs) as pool, progress_bar("runs") as bar:
         task = bar.add_task(script, total=len(cells), detail="")
         running = {pool.submit(_run, script, cell): cell for cell in cells}

@@ -67,7 +67,6 @@ def test_differences_name_the_place_and_both_sides(make_contract):
 def test_require_same_shows_both_files_and_counts_the_rest(make_contract):
     first = make_contract()
     second = make_contract(
-        robot="other",
         joint_names=("turn", "pull"),
         limits=(first.limits[0], dataclasses.replace(first.limits[1], joint="pull")),
         control_rate_hz=50.0,
@@ -79,6 +78,14 @@ def test_require_same_shows_both_files_and_counts_the_rest(make_contract):
     with pytest.raises(ContractError, match=r"demos\.hdf5 .*policy\.onnx.*and \d+ more") as caught:
         require_same(first, second, "demos.hdf5", "policy.onnx")
     assert "20.0 != 50.0" in str(caught.value)
+
+
+def test_require_same_names_the_robots_where_these_differ(make_contract):
+    first, second = make_contract(), make_contract(robot="other")
+    with pytest.raises(ContractError) as caught:
+        require_same(first, second, "demos.hdf5", "policy.onnx")
+    robots = f"the robot '{first.robot}', and policy.onnx for the robot 'other'"
+    assert str(caught.value) == f"demos.hdf5 is for {robots}"
 
 
 @pytest.mark.parametrize(

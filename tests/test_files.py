@@ -2,10 +2,17 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from trirl_robot.files import replaced_atomically, write_text_atomically
+from trirl_robot.errors import ConfigError
+from trirl_robot.files import (
+    make_folder,
+    replaced_atomically,
+    require_writable,
+    write_text_atomically,
+)
 
 
 def test_a_file_is_replaced_and_folders_are_made(tmp_path):
@@ -56,3 +63,32 @@ def test_a_kill_leaves_the_old_file_whole(tmp_path):
     ended = subprocess.run([sys.executable, "-c", script, os.fspath(path)], check=False)
     assert ended.returncode == -signal.SIGKILL
     assert path.read_text() == "old"
+
+
+def test_a_file_that_can_be_written_is_not_made_yet(tmp_path):
+    require_writable(tmp_path / "new" / "file.json")
+    (tmp_path / "old.json").write_text("old")
+    require_writable(tmp_path / "old.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["old.json"]
+    assert (tmp_path / "old.json").read_text() == "old"
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"a\.json: cannot be written \(Not a directory\)"):
+        require_writable(tmp_path / "file" / "a.json")
+    with pytest.raises(ConfigError, match="is a folder; expected the name of a file"):
+        require_writable(tmp_path)
+    # where not even the superuser makes files
+    with pytest.raises(ConfigError, match="cannot be written"):
+        require_writable(Path("/proc/a.json"))
+
+
+def test_a_folder_is_not_made_where_a_file_stands(tmp_path):
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "inner"):
+        with pytest.raises(ConfigError, match="a file stands where a folder is to be"):
+            make_folder(path)
+    make_folder(tmp_path / "one" / "two")
+    make_folder(tmp_path / "one" / "two")
+    assert (tmp_path / "one" / "two").is_dir()

@@ -271,8 +271,14 @@ def require_same(
     """Refuse two contracts that differ, showing both sides.
 
     Raises:
-        ContractError: the contracts differ; the message lists the first few differences.
+        ContractError: the contracts differ; the message lists the first few differences, or names
+            the robots where these do.
     """
+    if first.robot != second.robot:
+        raise ContractError(
+            f"{first_name} is for the robot '{first.robot}', and {second_name} for the robot "
+            f"'{second.robot}'"
+        )
     found = differences(first, second)
     if found:
         shown = "; ".join(found[:4]) + (f"; and {len(found) - 4} more" if len(found) > 4 else "")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from trirl_robot.errors import ConfigError
 
 
 @contextmanager
@@ -16,8 +19,11 @@ def replaced_atomically(path: Path) -> Iterator[Path]:
 
     A reader sees the old file or the new one, also after SIGKILL or a power cut. When the block
     raises, the temporary file is removed and `path` is untouched.
+
+    Raises:
+        ConfigError: a file stands in place of its folder.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         yield temporary
@@ -27,6 +33,38 @@ def replaced_atomically(path: Path) -> Iterator[Path]:
         sync_directory(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_writable(path: Path) -> None:
+    """Refuse a file that cannot be written, before the work that it is to hold.
+
+    Raises:
+        ConfigError: it is a folder, or stands where no file can be made.
+    """
+    if path.is_dir():
+        raise ConfigError(f"{path}: is a folder; expected the name of a file")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be written ({error.strerror}); choose another place"
+        ) from None
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that results go to, with those above it; it may be there.
+
+    Raises:
+        ConfigError: a file stands in its place or above it.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise ConfigError(
+            f"{path}: a file stands where a folder is to be; choose another place"
+        ) from None
 
 
 def write_text_atomically(path: Path, text: str) -> None:

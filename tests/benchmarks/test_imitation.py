@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import imitation_run
 import numpy as np
@@ -144,3 +147,26 @@ def test_the_aggregate_is_of_runs_that_all_methods_have_done_and_of_recipes_alon
     assert "trirl │ ant, hopper │ 2 │ 0.90" in aggregate
     assert "airl" not in aggregate
     assert "distilled" not in aggregate
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--task", "half-cheeta"), "did you mean 'half-cheetah'"),
+        (("--variant", "x", "--set", "foo=1", "--method", "bc"), "--set: unknown key 'foo'"),
+        (("--seeds", "-1"), "-1, expected 0 or more"),
+        (("--jobs", "0"), "0, expected 1 or more"),
+    ],
+)
+def test_bad_input_ends_the_benchmark_with_one_sentence(arguments, message):
+    path = Path(imitation_run.__file__).with_name("imitation.py")
+    command = [sys.executable, str(path), "--table", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_table_of_nothing_says_so(capsys):
+    print_tables([], None)
+    assert capsys.readouterr().out == "nothing of it is done yet\n"

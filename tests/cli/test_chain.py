@@ -11,6 +11,7 @@ import pytest
 from teleop.record import record
 from trirl_robot.config import CONFIGS
 from trirl_robot.model_file import load_policy, load_reward
+from trirl_robot.runs.folder import RunFolder
 
 TINY = (
     "total_steps=640",
@@ -54,6 +55,15 @@ def test_exported_files_carry_contract_and_provenance(chain):
     observation = np.zeros((3, policy.contract.observation_size), np.float32)
     action = np.zeros((3, policy.contract.action_size), np.float32)
     assert reward.run(observation=observation, action=action).shape == (3,)
+
+
+def test_a_finished_run_that_is_to_go_on_says_so(chain):
+    before = RunFolder(chain / "run").read_metrics()
+    done = trirl("train", "--resume", chain / "run")
+    assert done.returncode == 0, done.stderr
+    assert "finished already: 4 iterations are done" in done.stdout
+    assert "0/4" not in done.stdout
+    assert RunFolder(chain / "run").read_metrics() == before
 
 
 def test_eval_prints_a_table_and_writes_every_draw(chain):
@@ -123,6 +133,12 @@ def at_another_rate(path):
             "did you mean 'light'",
         ),
         (("train", "--resume", "nowhere"), "not a run folder"),
+        (
+            ("train", "demos.hdf5", "-o", "run-x", "--set", "num_env=8"),
+            "--set: unknown key 'num_env'",
+        ),
+        (("train", "demos.hdf5", "-o", "run-x", "--algorithm", "ppo"), "give --task so101-reach"),
+        (("eval", "policy.onnx", "--json", "demos.hdf5/a.json"), "choose another place"),
         (("train", "--resume", "run", "--seed", "0", "--task", "x"), "leave out --task, --seed"),
         (("train", "demos.hdf5", "--resume", "run"), "leave out DEMONSTRATIONS"),
         (("train", "--resume", "run", "--set", "ppo.gamma=0.9"), "leave out --set"),

@@ -53,8 +53,11 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, arguments, message):
     assert not (tmp_path / "plots").exists()
 
 
-def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
+@pytest.mark.parametrize("option", ["--output", "--json"])
+def test_a_place_where_nothing_can_be_made_is_one_line(tmp_path, option):
     (tmp_path / "file").touch()
-    result = run("--output", tmp_path / "file" / "plots")
+    result = run("--output", tmp_path / "plots", option, tmp_path / "file" / "inner")
     assert result.exit_code == 2
+    assert "choose another place" in result.stderr
     assert result.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

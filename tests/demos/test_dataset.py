@@ -74,6 +74,14 @@ def test_some_of_the_demonstrations_and_some_of_their_steps(path):
     )
     with pytest.raises(DatasetError, match="holds 3 demonstrations, 4 are asked for"):
         whole.subset(episodes=4)
+    longest = whole.lengths.max()
+    with pytest.raises(DatasetError, match=f"the longest demonstration has {longest}"):
+        whole.subset(every=longest + 1)
+
+
+def test_a_folder_is_no_file_of_demonstrations(tmp_path):
+    with pytest.raises(DatasetError, match="is a folder; expected a file"):
+        load_demonstrations(tmp_path)
 
 
 def test_another_contract(path, make_contract):

@@ -25,6 +25,7 @@ from trirl_robot.cli.train import begin, resolve
 from trirl_robot.errors import ConfigError, RunError
 from trirl_robot.evaluation.memory import PeakMemory
 from trirl_robot.evaluation.rollouts import EvaluationResult, Policy, RandomPolicy, evaluate
+from trirl_robot.files import make_folder
 from trirl_robot.rl.policy import MeanAction
 from trirl_robot.runs.policies import load_learnt
 from trirl_robot.sim.env import make_env
@@ -65,7 +66,7 @@ def command(
     folder = output or Path("runs") / f"demo-{stamp}"
     if folder.exists() and any(folder.iterdir()):
         raise RunError(f"{folder}: exists and is not empty; choose another --output")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     demo = Demo(folder, seed, Console())
     with demo.memory:
         demo.record(demonstrations)

@@ -22,7 +22,7 @@ from trirl_robot.evaluation.rollouts import (
     RandomPolicy,
     evaluate,
 )
-from trirl_robot.files import write_text_atomically
+from trirl_robot.files import require_writable, write_text_atomically
 from trirl_robot.model_file import ModelFile, load_policy
 from trirl_robot.sim.env import make_env
 from trirl_robot.sim.episode_random import Purpose
@@ -63,6 +63,8 @@ def command(
     """
     if episodes < 1:
         raise ConfigError(f"--episodes is {episodes}, expected at least 1")
+    if output is not None:
+        require_writable(output)
     model = None if policy == "random" else load_policy(Path(policy))
     envs = {
         preset: make_env(

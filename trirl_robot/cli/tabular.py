@@ -11,7 +11,7 @@ from rich.table import Column, Table
 
 from trirl_robot.cli.progress import progress_bar
 from trirl_robot.evaluation.tabular_plots import draw_curves, draw_rewards
-from trirl_robot.files import write_text_atomically
+from trirl_robot.files import make_folder, require_writable, write_text_atomically
 from trirl_robot.irl.tabular.ascent import Ascent, Iterate
 from trirl_robot.irl.tabular.comparison import Comparison, ComparisonConfig, compare, methods
 from trirl_robot.irl.tabular.soft import TOLERANCE
@@ -90,7 +90,9 @@ def command(output: Path, json_path: Path | None, **settings: object) -> None:
     """
     config = ComparisonConfig(**settings)  # type: ignore[arg-type]  # click converts by type
     # a folder that cannot be made is known before the work
-    output.mkdir(parents=True, exist_ok=True)
+    if json_path is not None:
+        require_writable(json_path)
+    make_folder(output)
     total = config.iterations * len(methods(config))
     names = [method.name for method in methods(config)]
     with progress_bar("iterations") as progress:

@@ -13,10 +13,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from trirl_robot.baselines.ppo import TaskRewardConfig
 from trirl_robot.cli.options import device_option, randomisation_option
 from trirl_robot.cli.progress import progress_bar
 from trirl_robot.demos.dataset import load_demonstrations
 from trirl_robot.errors import ConfigError
+from trirl_robot.irl.imitation import ImitationConfig
 from trirl_robot.rl.processes import ALONE, DeviceKind, Processes, joined
 from trirl_robot.runs.algorithms import Learner, load_algorithm
 from trirl_robot.runs.folder import RunFolder
@@ -43,7 +45,8 @@ from trirl_robot.sim.tasks.registry import load_task
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Override a setting of the algorithm, such as ppo.gamma=0.98.",
+    help="Override a setting of the algorithm, such as ppo.gamma=0.98. Another form, such as "
+    "trust_region.form=projection, begins with that form's defaults.",
 )
 @device_option
 @click.pass_context
@@ -144,6 +147,12 @@ def resolve(
         raise ConfigError("expected DEMONSTRATIONS, or a --task for an algorithm without any")
     read = None if demonstrations is None else load_demonstrations(demonstrations)
     chosen = load_task(task if task is not None else read.task)  # type: ignore[union-attr]
+    settings = load_algorithm(algorithm, chosen, overrides)
+    if read is not None and isinstance(settings, TaskRewardConfig):
+        raise ConfigError(
+            f"{demonstrations}: algorithm {settings.algorithm} learns from the task's own reward, "
+            f"not from demonstrations; give --task {chosen.name} instead"
+        )
     return RunConfig(
         demonstrations=None if read is None else os.path.relpath(read.path, output),
         demonstrations_sha256=None if read is None else read.sha256,
@@ -151,7 +160,7 @@ def resolve(
         keep_every=keep_every,
         task=chosen,
         randomisation=drawn,
-        algorithm=load_algorithm(algorithm, chosen, overrides),
+        algorithm=settings,
         seed=seed,
     )
 
@@ -169,12 +178,20 @@ def run(folder: RunFolder, config: RunConfig, learner: Learner, console: Console
         train(folder, config, learner)
         return
     latest: dict[str, float] = {}
-    done, evaluated = 0.0, "first evaluation pending"
+    done, speed, evaluated = 0.0, 0.0, "first evaluation pending"
+    clones = isinstance(config.algorithm, ImitationConfig) and config.algorithm.start == "clone"
+    is_new = not folder.checkpoint.is_file()
     with progress_bar("iterations") as progress:
-        task = progress.add_task("training", total=config.algorithm.iterations, detail="beginning")
+        task = progress.add_task(
+            "training",
+            total=config.algorithm.iterations,
+            detail="first, the demonstrations are cloned" if clones else "beginning",
+            # where a run goes on, there is something to count after its next iteration
+            visible=is_new,
+        )
 
         def show(metrics: dict[str, float], iterations: int) -> None:
-            nonlocal done, evaluated
+            nonlocal done, speed, evaluated
             latest.update(metrics)
             steps = metrics["env_steps"] - done
             done = metrics["env_steps"]
@@ -183,11 +200,14 @@ def run(folder: RunFolder, config: RunConfig, learner: Learner, console: Console
                 if math.isnan(metrics["evaluation/median_distance_m"]):
                     # a task without a place to come to is about its return
                     evaluated = f"return {metrics['evaluation/return']:.0f}"
-            speed = steps / metrics["time/iteration_s"] if "time/iteration_s" in metrics else 0.0
+            parts = [evaluated]
+            if "time/iteration_s" in metrics:
+                # about the last ten iterations: single ones differ by much
+                now = steps / metrics["time/iteration_s"]
+                speed = 0.9 * speed + 0.1 * now if speed else now
+                parts = [f"{done / 1e3:.0f}k steps, {speed:.0f}/s", *parts, _phases(metrics)]
             progress.update(
-                task,
-                completed=metrics["iteration"],
-                detail=f"{done / 1e3:.0f}k steps, {speed:.0f}/s, {evaluated}",
+                task, completed=metrics["iteration"], detail=", ".join(parts), visible=True
             )
 
         def warn(line: str) -> None:
@@ -196,6 +216,8 @@ def run(folder: RunFolder, config: RunConfig, learner: Learner, console: Console
         train(folder, config, learner, show, warn)
     if latest:
         console.print(_summary(latest))
+    else:
+        console.print(f"finished already: {config.algorithm.iterations} iterations are done")
     if folder.warnings.is_file():
         count = len(folder.warnings.read_text(encoding="utf-8").splitlines())
         console.print(Text(f"warnings: {count}, see {folder.warnings}", style="yellow"))
@@ -213,10 +235,11 @@ def _summary_rows(metrics: dict[str, float]) -> Iterator[tuple[str, str]]:
     """Yield what a learner has reported last, name and value."""
     success, returned = metrics.get("evaluation/success_rate"), metrics.get("evaluation/return")
     if success is not None:
-        yield "success under training randomisation", f"{100 * success:.1f} %"
+        yield "success in the dynamics of training", f"{100 * success:.1f} %"
     if returned is not None:
         yield "return of the task's own reward", f"{returned:.1f}"
-    yield "environment steps", f"{metrics['env_steps']:,.0f}"
+    if metrics["env_steps"]:
+        yield "environment steps", f"{metrics['env_steps']:,.0f}"
     yield "time", f"{metrics['time_s']:.0f} s"
     if "trust_region/eta" in metrics:
         bound = f" (bound {metrics['trust_region/kl_bound']:g})"
@@ -227,10 +250,14 @@ def _summary_rows(metrics: dict[str, float]) -> Iterator[tuple[str, str]]:
     if "reward/chain_length" in metrics:
         dropped = f" (dropped weight {metrics['reward/dropped_mass']:.3f})"
         yield "discriminators in the reward", f"{metrics['reward/chain_length']:.0f}{dropped}"
-    phases = [
+    if phases := _phases(metrics):
+        yield "time by phase", phases
+
+
+def _phases(metrics: dict[str, float]) -> str:
+    """Return the share of each phase in the time of an iteration; nothing where there are none."""
+    return ", ".join(
         f"{name.removeprefix('time/').removesuffix('_share')} {100 * share:.0f} %"
         for name, share in metrics.items()
         if name.endswith("_share") and name.startswith("time/")
-    ]
-    if phases:
-        yield "time by phase", ", ".join(phases)
+    )

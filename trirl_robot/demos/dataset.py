@@ -84,13 +84,18 @@ class Demonstrations:
             every: keep one step in this many of each, and always its last.
 
         Raises:
-            DatasetError: there are not that many.
+            DatasetError: there are not that many, or none is so long.
         """
         count = len(self.lengths) if episodes is None else episodes
         if not 1 <= count <= len(self.lengths):
             raise DatasetError(
                 f"{self.path}: holds {len(self.lengths)} demonstrations, {count} are asked for; "
                 "record more with trirl record --append, or ask for fewer"
+            )
+        if not 1 <= every <= self.lengths.max():
+            raise DatasetError(
+                f"{self.path}: one step in {every} is asked for, and the longest demonstration has "
+                f"{self.lengths.max()}; expected 1 to as many"
             )
         ends = np.cumsum(self.lengths)
         kept = [

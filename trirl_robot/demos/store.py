@@ -54,6 +54,8 @@ def opened(path: Path) -> Iterator[h5py.File]:
     Raises:
         DatasetError: missing, damaged, or not a file of demonstrations of this version.
     """
+    if path.is_dir():
+        raise DatasetError(f"{path}: is a folder; expected a file of demonstrations")
     if not path.is_file():
         raise DatasetError(f"{path}: no such file; expected demonstrations (see trirl record)")
     try:

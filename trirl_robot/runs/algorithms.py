@@ -98,9 +98,12 @@ def load_algorithm(
         shared = () if name == "bc" else (SHARED,)
         for section in (*shared, name):
             data = merged(data, settings.get(section, {}))
-    for override in overrides:
-        apply_override(data, override)
     config: AlgorithmConfig = from_mapping(AlgorithmConfig, data, str(path))  # type: ignore[arg-type]
+    if overrides:
+        # what is wrong now came with them
+        for override in overrides:
+            apply_override(data, override)
+        config = from_mapping(AlgorithmConfig, data, "--set")  # type: ignore[arg-type]
     return config
 
 

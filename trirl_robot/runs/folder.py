@@ -15,7 +15,7 @@ from trirl_robot import __version__
 from trirl_robot.config import load, to_yaml
 from trirl_robot.errors import RunError
 from trirl_robot.evaluation.metrics import read_metrics
-from trirl_robot.files import try_lock, write_text_atomically
+from trirl_robot.files import make_folder, try_lock, write_text_atomically
 from trirl_robot.runs.settings import RunConfig
 from trirl_robot.versions import package_versions, revision
 
@@ -50,7 +50,7 @@ class RunFolder:
             raise RunError(
                 f"{path}: already holds a run; go on with --resume, or choose another --output"
             )
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
         write_text_atomically(path / VERSIONS, json.dumps(versions(), indent=2) + "\n")
         write_text_atomically(path / CONFIG, to_yaml(config))
         return RunFolder(path)
