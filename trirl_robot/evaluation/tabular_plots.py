@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import matplotlib
@@ -109,18 +110,26 @@ def _limit(comparison: Comparison, *, kl: Axes, dual: Axes, gap: Axes, sweeps: A
         axes.set_yscale("log")
     sweeps.set_xscale("log")
     target = comparison.config.target_kl
-    for axes in (kl, sweeps):
-        axes.axhline(target, color="#999999", linewidth=1.0, linestyle=(0, (2, 2)), zorder=0)
-    kl.annotate(
-        f"target {target:g}",
-        (1.0, target),
-        xycoords=("axes fraction", "data"),
-        xytext=(-2, 3),
-        textcoords="offset points",
-        ha="right",
-        fontsize=8,
-        color="#666666",
-    )
+    converged = [ascent for ascent in comparison.ascents if not ascent.diverged]
+    levels = {f"target {target:g}": target}
+    if converged:
+        # entropy counts beside the divergence, so that nearer to the expert is not better than this
+        best = min(converged, key=lambda ascent: float(ascent.series("dual")[-1]))
+        optimum = float(best.series("kl")[-1])
+        levels[f"where the dual is least, {optimum:.3g}"] = optimum
+    for axes, (label, level) in itertools.product((kl, sweeps), levels.items()):
+        axes.axhline(level, color="#999999", linewidth=1.0, linestyle=(0, (2, 2)), zorder=0)
+        if axes is kl:
+            axes.annotate(
+                label,
+                (1.0, level),
+                xycoords=("axes fraction", "data"),
+                xytext=(-2, 3),
+                textcoords="offset points",
+                ha="right",
+                fontsize=8,
+                color="#666666",
+            )
     # what diverges leaves the picture, so that what converges is seen in it
     values = comparison.ascents[0].series("dual")
     span = float(np.ptp(values)) or 1.0
