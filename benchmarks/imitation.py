@@ -23,8 +23,7 @@ from pathlib import Path
 from experts import demonstrations_of
 from imitation_plot import draw_curves
 from imitation_suites import METHODS, QUICK, SUITES, Suite
-from imitation_table import print_tables
-from rich.box import HEAVY_HEAD, MARKDOWN
+from imitation_table import print_markdown, print_tables
 from side_by_side import at_least, parse, run_apart, told
 
 ALL = "all"
@@ -41,7 +40,10 @@ def main() -> None:
             demonstrations_of(task, seed)
         run_apart("imitation_run", missing, arguments.jobs)
     rows = [row for cell in cells if (row := cell.kept()) is not None]
-    print_tables(rows, arguments.json, MARKDOWN if arguments.markdown else HEAVY_HEAD)
+    if arguments.markdown:
+        print_markdown(rows)
+    else:
+        print_tables(rows, arguments.json)
     if arguments.plot is not None and rows:
         draw_curves(rows, arguments.plot)
 
@@ -61,7 +63,7 @@ def _arguments() -> argparse.Namespace:
         "--demonstrations", nargs="+", type=at_least(1), help="instead of the suite's"
     )
     parser.add_argument("--plot", type=Path, help="write learning curves here, as PNG")
-    parser.add_argument("--markdown", action="store_true", help="tables as a README has them")
+    parser.add_argument("--markdown", action="store_true", help="short tables, as in the README")
     parser.add_argument("--quick", action="store_true", help="one short run of each method")
     arguments = parse(parser)
     own = {name for name, suite in SUITES.items() if set(suite.variants) != {""}}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.box import HEAVY_HEAD, Box
+from rich.box import HEAVY_HEAD, MARKDOWN, Box
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import trim_mean
@@ -18,6 +18,8 @@ from scipy.stats import trim_mean
 from trirl_robot.evaluation.results import Figure, write_results
 
 Row = dict[str, Any]
+Key = tuple[str, str, str]
+"""Setting, task and method."""
 Array = NDArray[np.float64]
 
 REPLICATIONS = 2000
@@ -32,20 +34,17 @@ GOALS = {"half-cheetah": 0.95, "hopper": 0.95, "point-maze": 0.95, "walker2d": 0
 """Least interquartile mean of TRIRL with ten demonstrations, by task."""
 
 
-def print_tables(rows: Sequence[Row], json: Path | None, box: Box = HEAVY_HEAD) -> None:
+def print_tables(rows: Sequence[Row], json: Path | None) -> None:
     """Print a table by task, setting and method, and the aggregates over tasks.
 
     Args:
         rows: kept results.
         json: file to write the figures to; None for none.
-        box: frame of the tables.
     """
     if not rows:
         sys.stdout.write("nothing of it is done yet\n")
         return
-    groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[setting_of(row), row["task"], method_of(row)].append(row)
+    groups = _grouped(rows)
     table = Table(
         "demonstrations",
         "task",
@@ -58,7 +57,6 @@ def print_tables(rows: Sequence[Row], json: Path | None, box: Box = HEAVY_HEAD) 
         "minutes to it",
         "falls",
         "minutes",
-        box=box,
     )
     figures = []
     for (setting, task, method), group in sorted(groups.items()):
@@ -92,10 +90,65 @@ def print_tables(rows: Sequence[Row], json: Path | None, box: Box = HEAVY_HEAD) 
         )
     console = Console(width=160)
     console.print(table)
-    console.print(_aggregates(groups, box))
-    console.print(_phases(groups, box))
+    console.print(_aggregates(groups))
+    console.print(_phases(groups))
     if json is not None:
         write_results(json, figures)
+
+
+def print_markdown(rows: Sequence[Row]) -> None:
+    """Print what the README shows: methods side by side, and their aggregates over tasks.
+
+    A cell holds interquartile mean, worst run, and how many runs there are.
+    """
+    groups = _grouped(rows)
+    plain = {key: group for key, group in groups.items() if not group[0]["variant"]}
+    varied = {key: group for key, group in groups.items() if group[0]["variant"]}
+    console = Console(width=200)
+    if plain:
+        console.print(_matrix(plain, rows=(0, 1), column=2))
+        console.print(_aggregates(groups, MARKDOWN))
+    if varied:
+        # the recipes that the others depart from stand beside them
+        settings = {(setting, task) for setting, task, _ in varied}
+        beside = {key: group for key, group in plain.items() if key[:2] in settings}
+        methods = {group[0]["method"] for group in varied.values()}
+        beside = {key: group for key, group in beside.items() if group[0]["method"] in methods}
+        console.print(_matrix({**beside, **varied}, rows=(0, 2), column=1))
+
+
+def _grouped(rows: Sequence[Row]) -> dict[Key, list[Row]]:
+    groups: dict[Key, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[setting_of(row), row["task"], method_of(row)].append(row)
+    return groups
+
+
+def _matrix(groups: Mapping[Key, Sequence[Row]], rows: tuple[int, int], column: int) -> Table:
+    """Return a table with a line for each pair of two parts of the keys, a column for each third.
+
+    Args:
+        groups: runs by setting, task and method.
+        rows: which parts of a key make the lines.
+        column: which makes the columns.
+    """
+    names = ("demonstrations", "task", "method")
+    columns = sorted({key[column] for key in groups})
+    table = Table(*(names[part] for part in rows), *columns, box=MARKDOWN)
+    lines: dict[tuple[str, str], dict[str, Sequence[Row]]] = defaultdict(dict)
+    for key, group in groups.items():
+        lines[key[rows[0]], key[rows[1]]][key[column]] = group
+    for names_of_line, cells in sorted(lines.items()):
+        table.add_row(*names_of_line, *(_cell(cells.get(name, ())) for name in columns))
+    return table
+
+
+def _cell(group: Sequence[Row]) -> str:
+    if not group:
+        return "-"
+    scores = np.array([row["normalised"] for row in group])
+    worst = f", worst {scores.min():.2f}" if len(scores) > 1 else ""
+    return f"{shown([scores])}{worst}, n {len(scores)}"
 
 
 def iqm(scores: Array) -> float:
@@ -125,7 +178,7 @@ def shown(tasks: Sequence[Array]) -> str:
     return f"{mean} ({low:.2f} - {high:.2f})"
 
 
-def _aggregates(groups: dict[tuple[str, str, str], list[Row]], box: Box) -> Table:
+def _aggregates(groups: Mapping[Key, Sequence[Row]], box: Box = HEAVY_HEAD) -> Table:
     """Return the interquartile means of recipes as they are over the tasks of a setting.
 
     Methods are compared on the runs, task and seed, that every method there has done; one that
@@ -159,10 +212,10 @@ def _aggregates(groups: dict[tuple[str, str, str], list[Row]], box: Box) -> Tabl
     return table
 
 
-def _phases(groups: dict[tuple[str, str, str], list[Row]], box: Box) -> Table:
+def _phases(groups: Mapping[Key, Sequence[Row]]) -> Table:
     """Return what an iteration's time goes to, for recipes as they are."""
     phases = ("rollout", "discriminator", "reward", "policy")
-    table = Table("task", "method", *(f"{p}, share of time" for p in phases), "chain", box=box)
+    table = Table("task", "method", *(f"{p}, share of time" for p in phases), "chain")
     found: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for (_, task, method), group in groups.items():
         if len(group[0]["curve"]) > 1 and not group[0]["variant"]:

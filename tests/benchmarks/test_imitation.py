@@ -13,7 +13,7 @@ import pytest
 from imitation_plot import draw_curves
 from imitation_run import Cell
 from imitation_suites import QUICK, SUITES, Suite
-from imitation_table import interval, iqm, print_tables
+from imitation_table import interval, iqm, print_markdown, print_tables
 
 from trirl_robot.runs.algorithms import load_algorithm
 from trirl_robot.sim.tasks.registry import load_task
@@ -165,6 +165,24 @@ def test_bad_input_ends_the_benchmark_with_one_sentence(arguments, message):
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_short_tables_have_methods_side_by_side_and_variants_beside_their_recipe(capsys):
+    found = [row([0.9, 1.0]), row([0.9, 0.8], seed=1), row([0.7], method="bc")]
+    found.append(row([0.5, 0.6], variant="distilled"))
+    print_markdown(found)
+    lines = [
+        [cell.strip() for cell in line.strip().strip("|").split("|")]
+        for line in capsys.readouterr().out.splitlines()
+    ]
+    assert ["demonstrations", "task", "bc", "trirl"] in lines
+    shared = "0.90 (0.80 - 1.00), worst 0.80, n 2"
+    assert ["10", "point-maze", "0.70, n 1", shared] in lines
+    # on the seed that both have done
+    assert ["10", "trirl", "point-maze", "1", "1.00", "1.00"] in lines
+    assert ["demonstrations", "method", "point-maze"] in lines
+    assert ["10", "trirl", shared] in lines
+    assert ["10", "trirl distilled", "0.60, n 1"] in lines
 
 
 def test_a_table_of_nothing_says_so(capsys):
