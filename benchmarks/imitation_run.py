@@ -82,7 +82,7 @@ class Cell:
     def overrides(self) -> tuple[str, ...]:
         """What differs from the recipe's settings, last what counts most."""
         if not self.observation_only:
-            return self.settings
+            return (*self._where_randomised, *self.settings)
         recipe = load_algorithm(self.method, load_task(self.task)).discriminator  # type: ignore[union-attr]
         seen = [name for name in recipe.inputs if name != ACTION]
         noise = {name: std for name, std in recipe.instance_noise.items() if name in seen}
@@ -93,8 +93,16 @@ class Cell:
             "start=scratch",
             "initial_std=0.4",
             "entropy_coef=0.004",
+            *self._where_randomised,
             *self.settings,
         )
+
+    @property
+    def _where_randomised(self) -> tuple[str, ...]:
+        """What every method that steps environments has where each of these is another one."""
+        if self.randomisation == "none" or self.method == "bc":
+            return ()
+        return ("num_envs=64", "entropy_coef=0.004")
 
     @property
     def recipe(self) -> str:
