@@ -61,7 +61,7 @@ def draw_curves(rows: Sequence[Row], path: Path) -> None:
             if all(len(row["curve"]) == 1 for group in panel.values() for row in group):
                 # cloning alone takes no environment steps
                 axis.set_xticks([])
-            axis.set_title(f"{task}, {_demonstrations(setting)}")
+            axis.set_title(f"{task}\n{_demonstrations(setting)}", loc="left")
             low, high = axis.get_ylim()
             axis.set_ylim(low, max(1.05, high))
         for axis in axes[len(panels) :]:
