@@ -23,7 +23,7 @@ from pathlib import Path
 from experts import demonstrations_of
 from imitation_plot import draw_curves
 from imitation_suites import METHODS, QUICK, SUITES, Suite
-from imitation_table import print_markdown, print_tables
+from imitation_table import print_tables
 from side_by_side import at_least, parse, run_apart, told
 
 ALL = "all"
@@ -40,10 +40,7 @@ def main() -> None:
             demonstrations_of(task, seed)
         run_apart("imitation_run", missing, arguments.jobs)
     rows = [row for cell in cells if (row := cell.kept()) is not None]
-    if arguments.markdown:
-        print_markdown(rows)
-    else:
-        print_tables(rows, arguments.json)
+    print_tables(rows, arguments.json, markdown=arguments.markdown)
     if arguments.plot is not None and rows:
         draw_curves(rows, arguments.plot)
 

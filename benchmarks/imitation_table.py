@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +34,30 @@ GOALS = {"half-cheetah": 0.95, "hopper": 0.95, "point-maze": 0.95, "walker2d": 0
 """Least interquartile mean of TRIRL with ten demonstrations, by task."""
 
 
-def print_tables(rows: Sequence[Row], json: Path | None) -> None:
-    """Print a table by task, setting and method, and the aggregates over tasks.
+def print_tables(rows: Sequence[Row], json: Path | None, *, markdown: bool = False) -> None:
+    """Print tables by task, setting and method, and the aggregates over tasks.
 
     Args:
         rows: kept results.
         json: file to write the figures to; None for none.
+        markdown: whether to print the short tables that the README shows.
     """
     if not rows:
         sys.stdout.write("nothing of it is done yet\n")
         return
-    groups = _grouped(rows)
+    groups: dict[Key, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[setting_of(row), row["task"], method_of(row)].append(row)
+    console = Console(width=200 if markdown else 160)
+    tables = _short(groups) if markdown else (_full(groups), _aggregates(groups), _phases(groups))
+    for table in tables:
+        console.print(table)
+    if json is not None:
+        write_results(json, [_figure(key, group) for key, group in sorted(groups.items())])
+
+
+def _full(groups: Mapping[Key, Sequence[Row]]) -> Table:
+    """Return a line for each task, setting and method."""
     table = Table(
         "demonstrations",
         "task",
@@ -58,14 +71,10 @@ def print_tables(rows: Sequence[Row], json: Path | None) -> None:
         "falls",
         "minutes",
     )
-    figures = []
-    for (setting, task, method), group in sorted(groups.items()):
+    for key, group in sorted(groups.items()):
         scores = np.array([row["normalised"] for row in group])
-        low, high = interval([scores])
         table.add_row(
-            setting,
-            task,
-            method,
+            *key,
             str(len(group)),
             shown([scores]),
             f"{scores.mean():.2f} ± {scores.std():.2f}" if len(group) > 1 else "-",
@@ -74,54 +83,38 @@ def print_tables(rows: Sequence[Row], json: Path | None) -> None:
             _falls(group),
             f"{np.mean([row['minutes'] for row in group]):.1f}",
         )
-        name = f"imitation/{task}/{setting}/{method}/iqm"
-        spread = (low, high)
-        least = GOALS.get(task) if (setting, method) == ("10", "trirl") else None
-        goal = None if least is None else f">= {least}"
-        figures.append(
-            Figure(
-                name=name,
-                value=iqm(scores),
-                unit="expert",
-                goal=goal,
-                spread=spread,
-                n=len(group),
-            )
-        )
-    console = Console(width=160)
-    console.print(table)
-    console.print(_aggregates(groups))
-    console.print(_phases(groups))
-    if json is not None:
-        write_results(json, figures)
+    return table
 
 
-def print_markdown(rows: Sequence[Row]) -> None:
-    """Print what the README shows: methods side by side, and their aggregates over tasks.
+def _figure(key: Key, group: Sequence[Row]) -> Figure:
+    """Return the interquartile mean of a line as a figure, with its goal where it has one."""
+    setting, task, method = key
+    scores = np.array([row["normalised"] for row in group])
+    least = GOALS.get(task) if (setting, method) == ("10", "trirl") else None
+    return Figure(
+        name=f"imitation/{task}/{setting}/{method}/iqm",
+        value=iqm(scores),
+        unit="expert",
+        goal=None if least is None else f">= {least}",
+        spread=interval([scores]),
+        n=len(group),
+    )
+
+
+def _short(groups: Mapping[Key, Sequence[Row]]) -> Iterator[Table]:
+    """Yield methods side by side, their aggregates over tasks, and variants beside their recipe.
 
     A cell holds interquartile mean, worst run, and how many runs there are.
     """
-    groups = _grouped(rows)
     plain = {key: group for key, group in groups.items() if not group[0]["variant"]}
     varied = {key: group for key, group in groups.items() if group[0]["variant"]}
-    console = Console(width=200)
     if plain:
-        console.print(_matrix(plain, rows=(0, 1), column=2))
-        console.print(_aggregates(groups, MARKDOWN))
+        yield _matrix(plain, rows=(0, 1), column=2)
+        yield _aggregates(groups, MARKDOWN)
     if varied:
-        # the recipes that the others depart from stand beside them
-        settings = {(setting, task) for setting, task, _ in varied}
-        beside = {key: group for key, group in plain.items() if key[:2] in settings}
-        methods = {group[0]["method"] for group in varied.values()}
-        beside = {key: group for key, group in beside.items() if group[0]["method"] in methods}
-        console.print(_matrix({**beside, **varied}, rows=(0, 2), column=1))
-
-
-def _grouped(rows: Sequence[Row]) -> dict[Key, list[Row]]:
-    groups: dict[Key, list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[setting_of(row), row["task"], method_of(row)].append(row)
-    return groups
+        recipes = {(*key[:2], group[0]["method"]) for key, group in varied.items()}
+        beside = {key: group for key, group in plain.items() if key in recipes}
+        yield _matrix({**beside, **varied}, rows=(0, 2), column=1)
 
 
 def _matrix(groups: Mapping[Key, Sequence[Row]], rows: tuple[int, int], column: int) -> Table:

@@ -67,6 +67,7 @@ def test_differences_name_the_place_and_both_sides(make_contract):
 def test_require_same_shows_both_files_and_counts_the_rest(make_contract):
     first = make_contract()
     second = make_contract(
+        robot="other",
         joint_names=("turn", "pull"),
         limits=(first.limits[0], dataclasses.replace(first.limits[1], joint="pull")),
         control_rate_hz=50.0,
@@ -80,12 +81,10 @@ def test_require_same_shows_both_files_and_counts_the_rest(make_contract):
     assert "20.0 != 50.0" in str(caught.value)
 
 
-def test_require_same_names_the_robots_where_these_differ(make_contract):
-    first, second = make_contract(), make_contract(robot="other")
-    with pytest.raises(ContractError) as caught:
-        require_same(first, second, "demos.hdf5", "policy.onnx")
-    robots = f"the robot '{first.robot}', and policy.onnx for the robot 'other'"
-    assert str(caught.value) == f"demos.hdf5 is for {robots}"
+def test_require_same_shows_first_that_the_robots_differ(make_contract):
+    first, second = make_contract(), make_contract(robot="other", control_rate_hz=50.0)
+    with pytest.raises(ContractError, match=r'of b: robot: "planar" != "other"; control_rate_hz'):
+        require_same(first, second, "a", "b")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from imitation_plot import draw_curves
 from imitation_run import Cell
 from imitation_suites import QUICK, SUITES, Suite
-from imitation_table import interval, iqm, print_markdown, print_tables
+from imitation_table import interval, iqm, print_tables
 
 from trirl_robot.runs.algorithms import load_algorithm
 from trirl_robot.sim.tasks.registry import load_task
@@ -170,7 +170,7 @@ def test_bad_input_ends_the_benchmark_with_one_sentence(arguments, message):
 def test_the_short_tables_have_methods_side_by_side_and_variants_beside_their_recipe(capsys):
     found = [row([0.9, 1.0]), row([0.9, 0.8], seed=1), row([0.7], method="bc")]
     found.append(row([0.5, 0.6], variant="distilled"))
-    print_markdown(found)
+    print_tables(found, None, markdown=True)
     lines = [
         [cell.strip() for cell in line.strip().strip("|").split("|")]
         for line in capsys.readouterr().out.splitlines()

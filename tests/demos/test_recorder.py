@@ -122,7 +122,7 @@ def test_existing_output(output, make_contract, make_demo, record):
     save_demonstration(output, make_demo(), make_contract())
     with pytest.raises(DatasetError, match=r"exists already; add to it with --append"):
         DemonstrationRecorder(output, make_contract(), TASK)
-    with pytest.raises(ContractError, match=r"'planar', and task .* for the robot 'other'"):
+    with pytest.raises(ContractError, match=r"robot: \"planar\" != \"other\""):
         DemonstrationRecorder(output, make_contract(robot="other"), TASK, "append")
     before = output.read_bytes()
     with DemonstrationRecorder(output, make_contract(robot="other"), TASK, "replace") as recorder:

@@ -261,7 +261,7 @@ def test_bad_input_ends_before_anything_starts(reaching_file, obedient_file, tmp
         deploy(reaching_file, **{**good, "reaches": 0})
     with pytest.raises(ConfigError, match="seed is -1"):
         deploy(reaching_file, **{**good, "seed": -1})
-    with pytest.raises(ContractError, match=r"obedient\.onnx is for the robot 'planar'"):
+    with pytest.raises(ContractError, match=r"obedient\.onnx differs from .* 'so101-reach'"):
         deploy(obedient_file, **good)
     assert not (tmp_path / "out").exists()
 

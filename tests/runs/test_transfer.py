@@ -103,9 +103,7 @@ def test_another_file_in_the_reward_s_place_is_refused(contract, tmp_path):
 
 def test_a_reward_of_another_contract_is_refused(tmp_path, make_contract):
     path = write_wish(tmp_path / "reward.onnx", make_contract())
-    with pytest.raises(
-        ContractError, match=f"'planar', and the task '{TASK}' for the robot 'so101'"
-    ):
+    with pytest.raises(ContractError, match=f"differs from the contract of the task '{TASK}'"):
         build_learner(resolve(path, tmp_path / "run", task=TASK), tmp_path / "run")
 
 
@@ -146,10 +144,7 @@ def test_the_command_line_trains_and_refuses_in_one_sentence(trirl, reward_file,
         (("transfer", reward_file, *run), "already holds a run"),
         (("transfer", "missing.onnx", *run), "no such file"),
         (("transfer", tmp_path / "run" / "policy.onnx", *run), "not a reward"),
-        (
-            ("transfer", reward_file, "--task", "hopper", "--output", tmp_path / "x"),
-            "for the robot 'hopper'",
-        ),
+        (("transfer", reward_file, "--task", "hopper", "--output", tmp_path / "x"), "differs"),
         (("transfer", reward_file, "--task", "so101-reech", "--output", "x"), "did you mean"),
         (("train", "--algorithm", "transfer", "--task", TASK, "--output", "x"), "trirl transfer"),
         (("export", tmp_path / "run", "--reward", "average"), "keeps no reward"),
