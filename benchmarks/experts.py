@@ -38,7 +38,13 @@ from trirl_robot.sim.tasks.registry import TaskConfig, load_task
 FOLDER = Path(__file__).parent
 EXPERTS, DEMONSTRATIONS = FOLDER / "experts", FOLDER / "demonstrations"
 
-GOALS = {"half-cheetah": 5500.0, "hopper": 3000.0, "walker2d": 4000.0, "ant": 4500.0}
+GOALS = {
+    "half-cheetah": 5500.0,
+    "hopper": 3000.0,
+    "walker2d": 4000.0,
+    "ant": 4500.0,
+    "humanoid": 5000.0,
+}
 """Least mean return of an expert, and least return of a demonstration."""
 SCRIPTED = ("so101-reach", "so101-push", "so101-lift")
 """Tasks whose demonstrations come from a scripted operator."""

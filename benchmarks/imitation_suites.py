@@ -66,6 +66,7 @@ SUITES = {
     "wide": Suite(
         tasks=("walker2d", "ant", "so101-lift"), methods=("trirl", "gail", "bc"), seeds=(0, 1, 2)
     ),
+    "humanoid": Suite(tasks=("humanoid",), methods=("trirl", "gail", "bc"), seeds=(0,)),
     "ablations": Suite(
         tasks=("half-cheetah", "hopper"),
         methods=("trirl",),

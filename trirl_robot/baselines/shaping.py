@@ -105,8 +105,8 @@ class ShapedDiscriminator(Classifier):
         """Put the networks g and h together; gamma is the discount."""
         super().__init__()
         self.reward, self.shaping = reward, shaping
-        state = shaping.first.in_features
-        self._sizes = [reward.first.in_features, state, state, 1]
+        state = shaping.size
+        self._sizes = [reward.size, state, state, 1]
         self._gamma = gamma
 
     def forward(self, features: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ def _parse(line: str) -> dict[str, float] | None:
     if not isinstance(data, dict):
         return None
     return {
-        key: float(value)
+        key: value
         for key, value in data.items()
         if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     }

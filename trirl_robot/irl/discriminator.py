@@ -14,7 +14,7 @@ from trirl_robot.config import require
 from trirl_robot.errors import ConfigError, unknown_name
 from trirl_robot.irl.replay import Replay
 from trirl_robot.irl.samples import Samples, absorbing_log_ratio
-from trirl_robot.rl.networks import Scaling, tanh
+from trirl_robot.rl.networks import Scaling, TanhLayers
 from trirl_robot.rl.processes import ALONE, Processes
 
 EVERY_ROW = slice(None)
@@ -112,30 +112,22 @@ class Discriminator(Classifier):
 
     def __init__(self, size: int, hidden: int, generator: torch.Generator) -> None:
         super().__init__()
-        self.first = nn.Linear(size, hidden)
-        self.second = nn.Linear(hidden, hidden)
+        self.size = size
+        """Number of its inputs f."""
+        self.layers = TanhLayers(size, hidden, generator)
         self.last = nn.Linear(hidden, 1)
-        for layer, gain in ((self.first, 1.4), (self.second, 1.4), (self.last, 0.1)):
-            nn.init.orthogonal_(layer.weight, gain, generator=generator)
-            nn.init.zeros_(layer.bias)
+        nn.init.orthogonal_(self.last.weight, 0.1, generator=generator)
+        nn.init.zeros_(self.last.bias)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the expert logit, (B, f) to (B,)."""
-        hidden = tanh(self.second(tanh(self.first(features))))
-        logit: Tensor = self.last(hidden)
+        logit: Tensor = self.last(self.layers(features))
         return logit.squeeze(-1)
 
     def logit_and_slope(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the expert logit, (B,), and its gradient by the inputs, (B, f).
-
-        The gradient is written out, which is several times cheaper than differentiating twice.
-        """
-        a = tanh(self.first(features))
-        b = tanh(self.second(a))
-        logit = self.last(b).squeeze(-1)
-        slope = (self.last.weight * (1.0 - b**2)) @ self.second.weight
-        slope = (slope * (1.0 - a**2)) @ self.first.weight
-        return logit, slope
+        """Return the expert logit, (B,), and its gradient by the inputs, (B, f)."""
+        values, slope = self.layers.values_and_slope(features, self.last.weight.squeeze(0))
+        return self.last(values).squeeze(-1), slope
 
 
 @dataclass(frozen=True, kw_only=True)

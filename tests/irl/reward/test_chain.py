@@ -33,7 +33,7 @@ def test_later_training_of_a_discriminator_leaves_the_chain_alone(features):
     corrected.correct(discriminator, 0.5)
     before = corrected.reward.from_features(corrected.batch)
     with torch.no_grad():
-        discriminator.first.weight.zero_()
+        discriminator.layers.first.weight.zero_()
     assert torch.equal(corrected.reward.from_features(corrected.batch), before)
 
 

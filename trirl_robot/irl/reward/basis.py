@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from trirl_robot.irl.discriminator import Classifier
-from trirl_robot.rl.networks import tanh
+from trirl_robot.rl.networks import TanhLayers
 
 
 class Basis(nn.Module, ABC):
@@ -112,23 +112,17 @@ class LearntBasis(Basis):
 
     def __init__(self, inputs: int, width: int, generator: torch.Generator) -> None:
         super().__init__()
-        self.first = nn.Linear(inputs, width)
-        self.second = nn.Linear(width, width)
-        for layer in (self.first, self.second):
-            nn.init.orthogonal_(layer.weight, 1.4, generator=generator)
-            nn.init.zeros_(layer.bias)
+        self.layers = TanhLayers(inputs, width, generator)
         self.size = width
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the second layer's values, (B, f) to (B, width)."""
-        return tanh(self.second(tanh(self.first(features))))
+        values: Tensor = self.layers(features)
+        return values
 
     def slope(self, features: Tensor, weights: Tensor) -> Tensor:
         """Return the gradient by the inputs, (B, f)."""
-        first = tanh(self.first(features))
-        second = tanh(self.second(first))
-        slope = (weights * (1.0 - second**2)) @ self.second.weight
-        return (slope * (1.0 - first**2)) @ self.first.weight
+        return self.layers.values_and_slope(features, weights)[1]
 
 
 class LinearDiscriminator(Classifier):
