@@ -164,6 +164,19 @@ def test_a_replay_keeps_every_row_with_the_same_probability():
     assert float(drawn.mean()) == pytest.approx(1000.0, abs=150.0)
 
 
+def test_of_rows_that_are_drawn_the_same_place_the_last_stays():
+    replay = Replay(3, 1, torch.device("cpu"))
+    replay.add(torch.zeros(3, 1), torch.Generator())
+    kept = torch.Generator().manual_seed(5)
+    replay.add(torch.arange(1.0, 401.0)[:, None], kept)
+    places = torch.rand(400, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    expected = torch.zeros(3)
+    for row, place in enumerate((places * (4 + torch.arange(400))).long().tolist()):
+        if place < 3:
+            expected[place] = row + 1.0
+    assert torch.equal(replay.rows[:, 0], expected)
+
+
 def test_a_replay_of_earlier_policies_is_trained_against():
     # the first policy is told from the expert, and later policies are the expert itself
     torch.manual_seed(0)

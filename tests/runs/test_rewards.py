@@ -59,7 +59,8 @@ def test_a_weighting_is_that_of_the_archived_discriminators(run, weighting):
     assert kept.statement["weighting"] == weighting
     assert kept.statement["discriminators"] == (3 if weighting == "average" else 1)
     form = "logit" if weighting == "average" else "softplus"
-    assert kept.statement.get("form") == (form if algorithm == "gail" else None)
+    forms = {"gail": form, "airl": "reward without shaping"}
+    assert kept.statement.get("form") == forms.get(algorithm)
 
 
 def test_by_default_a_reward_is_what_the_run_trained_with(run):
@@ -75,10 +76,12 @@ def test_by_default_a_reward_is_what_the_run_trained_with(run):
         assert len(kept.statement["weights"]) == 3
         return
     assert kept.statement["weighting"] == "newest"
-    if algorithm == "gail":
-        features = learner.features(observation, action)
-        expected = learner.reward_of(learner.discriminator.discriminator(features)).detach()
-        torch.testing.assert_close(reward, expected, atol=1e-5, rtol=1e-5)
+    features, network = learner.features(observation, action), learner.discriminator.discriminator
+    expected = learner.reward_of(network(features)) if algorithm == "gail" else None
+    if algorithm == "airl":
+        # shaping and density belong to the policy that it was trained with
+        expected = network.reward(features)
+    torch.testing.assert_close(reward, expected.detach(), atol=1e-5, rtol=1e-5)
     with pytest.raises(RunError, match="has no chain of discriminators"):
         load_reward_of(folder.path, "chain")
 
@@ -88,6 +91,13 @@ def test_the_statement_holds_the_reward_of_an_absorbing_state(run):
     kept = load_reward_of(folder.path, "average")
     expected = logits(folder, 3, learner.features.absorbing[None]).mean()
     assert kept.statement["absorbing_reward"] == pytest.approx(float(expected), abs=1e-5)
+
+
+def test_the_statement_holds_how_much_the_entropy_weighs(run):
+    algorithm, folder, learner = run
+    # AIRL's logit is in nats and holds that of the policy
+    weight = learner.config.entropy_coef + (1.0 if algorithm == "airl" else 0.0)
+    assert load_reward_of(folder.path).statement["entropy_coef"] == weight
 
 
 @pytest.mark.parametrize("algorithm", ["trirl", "gail"])

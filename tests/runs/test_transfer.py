@@ -54,6 +54,22 @@ def test_the_frozen_reward_is_the_file_s_in_every_step(contract, tmp_path, follo
     assert reward.absorbing == -1.5
 
 
+def test_an_end_is_worth_what_the_file_states_of_absorbing_states(contract, tmp_path):
+    path = write_wish(tmp_path / "reward.onnx", contract)
+    config = resolve(path, tmp_path / "run", task=TASK, overrides=SETTINGS)
+    learner = build_learner(config, tmp_path / "run")
+    given, update = {}, learner.ppo.update
+
+    def observed(rollout, reward, **others):
+        given.update(others, tail=learner.absorbing_value(-1.5))
+        return update(rollout, reward, **others)
+
+    learner.ppo.update = observed
+    learner.step()
+    assert given["absorbing_value"] == given["tail"] < -1.5
+    assert given["entropy_coef"] == 0.03
+
+
 @pytest.mark.slow
 def test_a_fresh_policy_does_what_the_reward_wants(reward_file, tmp_path):
     short = ("total_steps=40000", "rollout_steps=50", "ppo.gamma=0.5", "ppo.minibatch=100")
@@ -110,6 +126,16 @@ def test_a_reward_of_another_contract_is_refused(tmp_path, make_contract):
 def test_a_reward_without_that_of_an_absorbing_state_is_refused(contract, tmp_path):
     path = write_wish(tmp_path / "reward.onnx", contract, provenance={"seed": 3})
     with pytest.raises(ModelFileError, match="does not state the reward of an absorbing state"):
+        resolve(path, tmp_path / "run", task=TASK)
+
+
+@pytest.mark.parametrize(
+    ("absorbing", "entropy"), [(float("nan"), 0.1), (0.0, -0.1), (0.0, float("inf"))]
+)
+def test_a_reward_that_states_what_cannot_be_is_refused(contract, tmp_path, absorbing, entropy):
+    stated = {"weighting": "average", "absorbing_reward": absorbing, "entropy_coef": entropy}
+    path = write_wish(tmp_path / "reward.onnx", contract, provenance={"reward": stated})
+    with pytest.raises(ModelFileError, match="expected finite numbers, the weight 0 or more"):
         resolve(path, tmp_path / "run", task=TASK)
 
 

@@ -38,16 +38,16 @@ PARITY_SAMPLES = 10_000
     "--reward",
     "weighting",
     type=click.Choice(typing.get_args(Weighting)),
-    help="Which of the run's discriminators make the reward.  [default: what it trained with]",
+    help="Which of the run's discriminators make the reward.  [default: chain, or newest]",
 )
 def command(run: Path, output: Path | None, weighting: Weighting | None) -> None:
     """Write policy.onnx and reward.onnx from RUN, with contract, self-test and provenance inside.
 
     The reward is a weighting of the discriminators that the run has kept, which reward.onnx states:
     the chain that TRIRL trained with, in which later ones weigh more; the newest alone, which is
-    what GAIL and AIRL trained with; or the average of all, which a fresh policy learns from better,
-    as it remembers the whole way from the first policy to the expert. A run of another algorithm
-    has only a policy.
+    what GAIL trained with, and AIRL but for its shaping and the density of its policy; or the
+    average of all, which a fresh policy learns from better, as it remembers the whole way from the
+    first policy to the expert. A run of another algorithm has only a policy.
 
     \b
     Examples:

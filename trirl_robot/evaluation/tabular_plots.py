@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -41,6 +42,8 @@ _STYLE = {
 }
 _LEAST = 1e-12
 """Where curves on a scale of logarithms end, nats."""
+_CONVERGED = 1e-4
+"""Duality gap below which a run has come to the least dual, nats."""
 _DASHES = ("-", "-", "-", (0, (5, 2)), (0, (1.2, 1.6)))
 """One a method, so that runs that agree are both seen."""
 _WIDTHS = (2.4, 1.4, 1.4, 1.6, 1.8)
@@ -111,20 +114,22 @@ def _limit(comparison: Comparison, *, kl: Axes, dual: Axes, gap: Axes, sweeps: A
     sweeps.set_xscale("log")
     target = comparison.config.target_kl
     converged = [ascent for ascent in comparison.ascents if not ascent.diverged]
-    levels = {f"target {target:g}": target}
+    # at places where they do not meet
+    levels = {f"target {target:g}": (target, 0.5, 3)}
     if converged:
         # entropy counts beside the divergence, so that nearer to the expert is not better than this
-        best = min(converged, key=lambda ascent: float(ascent.series("dual")[-1]))
+        best = min(converged, key=_last_gap)
         optimum = float(best.series("kl")[-1])
-        levels[f"where the dual is least, {optimum:.3g}"] = optimum
-    for axes, (label, level) in itertools.product((kl, sweeps), levels.items()):
+        if _last_gap(best) < _CONVERGED and optimum > _LEAST:
+            levels[f"where the dual is least, {optimum:.3g}"] = (optimum, 1.0, -10)
+    for axes, (label, (level, side, above)) in itertools.product((kl, sweeps), levels.items()):
         axes.axhline(level, color="#999999", linewidth=1.0, linestyle=(0, (2, 2)), zorder=0)
         if axes is kl:
             axes.annotate(
                 label,
-                (1.0, level),
+                (side, level),
                 xycoords=("axes fraction", "data"),
-                xytext=(-2, 3),
+                xytext=(-2, above),
                 textcoords="offset points",
                 ha="right",
                 fontsize=8,
@@ -137,6 +142,10 @@ def _limit(comparison: Comparison, *, kl: Axes, dual: Axes, gap: Axes, sweeps: A
     for axes in (kl, dual, gap):
         axes.set_xlim(0, comparison.config.iterations)
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+
+
+def _last_gap(ascent: Ascent) -> float:
+    return float(ascent.series("dual")[-1] - ascent.series("primal")[-1])
 
 
 def _draw_grid(canvas: Canvas, comparison: Comparison) -> None:
@@ -228,25 +237,35 @@ def _arrows(axes: Axes, log_policy: Array, size: int) -> None:
 def _draw_tables(canvas: Canvas, comparison: Comparison) -> None:
     learnt = comparison.ascents[0].iterates[-1]
     expert = comparison.world.expert().log_policy
-    first, second, third = canvas.subplots(1, 3, width_ratios=(1.0, 1.0, 1.4))
-    for axes, policy, title in (
-        (first, expert, "Expert's policy"),
-        (second, learnt.log_policy, "TRIRL's policy"),
+    rewards = comparison.world.reward, comparison.problem.matching.reward(learnt.parameters)
+    policies = np.exp(expert), np.exp(learnt.log_policy)
+    *panels, third = canvas.subplots(1, 5, width_ratios=(1.0, 1.0, 1.0, 1.0, 1.9))
+    _tables(panels[:2], "Reward", [values - values.mean() for values in rewards])
+    _tables(panels[2:], "Policy", policies)
+    for pair, label in (
+        (panels[:2], "reward minus its mean [nats]"),
+        (panels[2:], "probability [1]"),
     ):
-        image = axes.imshow(np.exp(policy), cmap=_MAP, vmin=0.0, vmax=1.0, aspect="auto")
-        axes.set_title(title, loc="left")
-        axes.set_xlabel("action")
-        axes.set_ylabel("state")
-        axes.set_xticks(range(policy.shape[1]))
-        axes.yaxis.set_major_locator(MaxNLocator(8, integer=True))
-        axes.spines[:].set_visible(False)
-    bar = canvas.colorbar(image, ax=[first, second], shrink=0.82, pad=0.03)
-    bar.set_label("probability [1]")
-    bar.outline.set_visible(False)
+        bar = canvas.colorbar(pair[0].images[0], ax=pair, shrink=0.82, pad=0.03)
+        bar.set_label(label)
+        bar.outline.set_visible(False)
     third.plot([expert.min(), 0.0], [expert.min(), 0.0], color="#999999", linewidth=1.0, zorder=0)
     third.scatter(expert, learnt.log_policy, s=16, color=LINES[0], alpha=0.8, linewidths=0)
-    _name(third, "Reward up to shaping: the soft advantage", "", "TRIRL's Q - V [nats]")
+    _name(third, "Reward up to shaping:\nthe soft advantage", "", "TRIRL's Q - V [nats]")
     third.set_xlabel("expert's Q - V [nats]")
+
+
+def _tables(pair: Sequence[Axes], what: str, values: Sequence[Array]) -> None:
+    """Draw what belongs to states and actions, the expert's and the learnt, in the same colours."""
+    scale = Normalize(min(v.min() for v in values), max(v.max() for v in values))
+    for axes, whose, shown in zip(pair, ("expert", "TRIRL"), values, strict=True):
+        axes.imshow(shown, cmap=_MAP, norm=scale, aspect="auto")
+        axes.set_title(f"{what}:\n{whose}", loc="left")
+        axes.set_xlabel("action")
+        axes.set_xticks(range(shown.shape[1]))
+        axes.yaxis.set_major_locator(MaxNLocator(8, integer=True))
+        axes.spines[:].set_visible(False)
+    pair[0].set_ylabel("state")
 
 
 def _save(canvas: Canvas, path: Path) -> None:

@@ -16,10 +16,10 @@ def corrected_step_size(step_size: float, eta: float) -> float:
         eta: multiplier of the trust-region constraint, >= 0, in units of the reward in nats.
 
     Raises:
-        ConfigError: step_size outside (0, 1], or eta negative.
+        ConfigError: step_size outside (0, 1], or eta below 0.
     """
     if not 0.0 < step_size <= 1.0:
         raise ConfigError(f"step_size is {step_size}, expected a value in (0, 1]")
-    if eta < 0.0:
+    if not eta >= 0.0:
         raise ConfigError(f"eta is {eta}, expected 0 or more")
     return step_size / (1.0 + eta)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -48,8 +49,12 @@ class Replay:
         if len(rows):
             age = self._seen + 1 + torch.arange(len(rows))
             place = (torch.rand(len(rows), generator=generator, dtype=torch.float64) * age).long()
-            kept = place < self._size
-            self._rows[place[kept].to(rows.device)] = rows[kept.to(rows.device)]
+            # of rows with the same place the last stays: written at once, any of them could
+            places, latest = np.unique(place.flip(0).numpy(), return_index=True)
+            kept = places < self._size
+            chosen = torch.from_numpy(len(rows) - 1 - latest[kept])
+            where = torch.from_numpy(places[kept])
+            self._rows[where.to(rows.device)] = rows[chosen.to(rows.device)]
             self._seen += len(rows)
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:

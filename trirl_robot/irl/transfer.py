@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -42,7 +43,8 @@ class FrozenReward:
             path: the ONNX file.
 
         Raises:
-            ModelFileError: it is no valid reward, or does not state what an absorbing state earns.
+            ModelFileError: it is no valid reward, or does not state what an absorbing state earns
+                and how much the entropy weighs.
         """
         self.model: ModelFile = load_reward(path)
         try:
@@ -54,6 +56,12 @@ class FrozenReward:
                 f"{path}: does not state the reward of an absorbing state and the weight of the "
                 "entropy beside it, which belong to it; export it again with 'trirl export'"
             ) from None
+        if not (math.isfinite(self.absorbing) and 0.0 <= self.entropy_coef < math.inf):
+            raise ModelFileError(
+                f"{path}: states {self.absorbing} as the reward of an absorbing state and "
+                f"{self.entropy_coef} as the weight of the entropy, expected finite numbers, the "
+                "weight 0 or more; export it again with 'trirl export'"
+            )
 
     def __call__(self, rollout: Rollout, processes: Processes = ALONE) -> Tensor:
         """Return the reward of each step, (T, N), of which each process computes a part."""

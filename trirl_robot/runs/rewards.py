@@ -48,7 +48,9 @@ def load_reward_of(path: Path, weighting: Weighting | None = None) -> KeptReward
     Args:
         path: the run's folder.
         weighting: see `Weighting`; None takes what the run itself trained with, which is the chain
-            of TRIRL and the newest discriminator of GAIL and AIRL.
+            of TRIRL and the newest discriminator of GAIL. Of AIRL's newest it takes the reward g
+            without the shaping gamma h(s') - h(s) and the density of the policy, which belong to
+            that policy.
 
     Raises:
         RunError: the folder holds no run or no checkpoint, or its algorithm has no such reward.
@@ -116,6 +118,8 @@ def _statement(
     if isinstance(algorithm, GailConfig):
         # an average of rewards is one of logits, whatever the run itself was rewarded with
         statement["form"] = algorithm.reward_form if weighting == "newest" else "logit"
+    if isinstance(algorithm, AirlConfig):
+        statement["form"] = "reward without shaping"
     if weighting == "chain" and isinstance(algorithm, TrirlConfig):
         statement["form"] = algorithm.reward.form
         if isinstance(reward, RewardChain):

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from reward_corrections import HIDDEN, STEPS, Corrected, make_discriminator
 
@@ -57,6 +58,30 @@ def test_a_cautious_run_keeps_its_small_steps(features):
         corrected.correct(make_discriminator(features, seed), corrected_step_size(0.2, 500.0))
     assert corrected.reward.metrics()["reward/chain_length"] == 20
     assert corrected.reward.dropped_mass == 0.0
+
+
+def test_small_steps_after_large_ones_still_change_the_reward(features):
+    corrected = Corrected(make_chain(features))
+    for seed in range(60):
+        step = corrected_step_size(0.2, 5.0 if seed < 5 else 700.0)
+        corrected.correct(make_discriminator(features, seed), step)
+    chain = corrected.reward
+    assert chain.metrics()["reward/total_weight"] == pytest.approx(float(chain.weights.sum()))
+    assert chain.length == 60
+    reward = chain.from_features(corrected.batch)
+    torch.testing.assert_close(reward, corrected.expected, atol=5e-6, rtol=1e-5)
+
+
+def test_what_is_dropped_for_its_little_weight_is_a_small_share(features):
+    corrected = Corrected(make_chain(features))
+    full = 0.0
+    for seed in range(60):
+        corrected.correct(make_discriminator(features, seed), 0.2)
+        full = 0.8 * full + 0.2
+    chain = corrected.reward
+    # (1 - 0.2)^n is a hundredth at n = 20.6
+    assert chain.length == 21
+    assert 0.0 < chain.dropped_mass <= 0.01 * full
 
 
 def test_a_chain_is_saved_and_loaded_at_its_own_length(features):

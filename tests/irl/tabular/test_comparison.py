@@ -97,3 +97,19 @@ def test_nothing_to_learn_is_no_error():
 def test_settings_out_of_range_are_refused(wrong, message):
     with pytest.raises(ConfigError, match=message):
         dataclasses.replace(ComparisonConfig(), **wrong)
+
+
+@pytest.mark.parametrize(("beta", "eta"), [(20.0, 2.0), (15.0, 0.5)])
+def test_policies_that_are_nearly_deterministic_are_compared_too(beta, eta):
+    compared = compare(ComparisonConfig(beta=beta, eta=eta, iterations=8))
+    assert compared.per_state_gap > 0.1
+
+
+def test_dual_ascent_with_nearly_the_corrected_step_is_not_run_twice():
+    names = [method.name for method in methods(ComparisonConfig(eta=1e-4))]
+    assert len(names) == len(set(names)) == 4
+
+
+def test_a_weight_of_the_divergence_beyond_all_digits_is_refused():
+    with pytest.raises(ConfigError, match=r"at most 1e\+06"):
+        ComparisonConfig(beta=1e308)

@@ -26,11 +26,13 @@ def test_eta_undoes_the_scale_that_advantages_were_divided_by():
 
 def test_the_coefficient_follows_the_bound():
     region = make(AdaptedPenaltyConfig(kl_bound=0.01, initial_penalty=1.0, minimum_eta=0.1))
-    region.finish(0.02, 0.0)
-    assert region.penalty > 1.0
-    region.finish(0.001, 0.0)
-    region.finish(0.001, 0.0)
-    assert region.penalty < 1.0
+    for kl, next_penalty in ((0.02, 1.3), (0.008, 1.3), (0.0076, 1.0), (0.001, 1.0 / 1.3)):
+        used = region.penalty
+        region.constrain(*torch.zeros(4, 2))
+        region.finish(kl, 0.0)
+        assert region.penalty == pytest.approx(next_penalty)
+        # what is reported is that of the update, not of the next
+        assert region.metrics["trust_region/penalty"] == used
 
 
 def test_the_multiplier_has_a_floor():

@@ -24,8 +24,8 @@ class ChainConfig:
     maximum_length: int = 100
     """Greatest number of discriminators that are kept."""
     tolerance: float = 0.01
-    """Discriminators whose weight falls below this share of the largest are dropped; the dropped
-    mass is reported."""
+    """Share of the weight that may be dropped with the oldest discriminators before the chain has
+    its greatest length; the dropped mass is reported."""
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -96,8 +96,9 @@ class RewardChain(Reward):
         return rewards
 
     def _worth_keeping(self) -> Tensor:
-        # relative to the largest: with a large eta every step is small, and all of them count
-        keep = self.weights >= self.config.tolerance * self.weights.max()
+        # a share of all: with a large eta every step is small, and all of them count
+        least = self.config.tolerance * (float(self.weights.sum()) + self.dropped_mass)
+        keep = self.weights.cumsum(0) + self.dropped_mass > least
         keep[: max(0, self.length - self.config.maximum_length)] = False
         return keep
 

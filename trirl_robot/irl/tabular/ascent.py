@@ -64,7 +64,7 @@ class Problem:
         require(self, "more than 0", lambda v: v > 0, "beta")
 
     def primal(self, log_policy: Array, rho: Array) -> float:
-        """Return E_rho[H(pi)] - beta f(rho) for log pi and log rho, nats."""
+        """Return E_rho[H(pi)] - beta f(rho) for log pi and log rho, both (S, A), nats."""
         return discounted_entropy(rho, log_policy) - self.beta * self.matching.divergence(rho)
 
     def dual(self, parameters: Array, values: Array) -> float:
@@ -172,6 +172,9 @@ def ascend(
         method: how.
         iterations: number of steps, at least 1; fewer are taken when the run diverges.
         progress: called with each new iterate.
+
+    Raises:
+        ConfigError: fewer than one step is asked for, or no multiplier meets the KL bound.
     """
     if iterations < 1:
         raise ConfigError(f"iterations is {iterations}, expected at least 1")

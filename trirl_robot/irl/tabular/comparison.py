@@ -22,6 +22,8 @@ from trirl_robot.irl.tabular.worlds import WORLDS, World
 
 REWARDS = ("state-action", "state", "features")
 """What the learnt reward is a function of."""
+_LARGEST_BETA = 1e6
+"""Greatest weight of the divergence: beyond, rewards have no digits left for the entropy."""
 _PER_STATE_STEPS = 5
 """Policy updates that are also made with a multiplier per state, the first of a run."""
 _LEAST_KL = 1e-12
@@ -70,8 +72,13 @@ class ComparisonConfig:
             self,
             "a finite number above 0",
             lambda v: v is None or _positive(v),
-            "beta",
             "kl_bound",
+        )
+        require(
+            self,
+            f"above 0 and at most {_LARGEST_BETA:g}",
+            lambda v: v is None or 0.0 < v <= _LARGEST_BETA,
+            "beta",
         )
         require(self, "a finite number", lambda v: v is None or math.isfinite(v), "eta")
         corrected_step_size(self.step_size, self.used_eta)
@@ -155,6 +162,7 @@ def methods(config: ComparisonConfig) -> tuple[Method, ...]:
     """Return TRIRL and what it is compared with."""
     step_size, eta, tolerance = config.step_size, config.used_eta, config.tolerance
     small = corrected_step_size(step_size, eta)
+    names = [f"dual ascent {size:.3g}" for size in (step_size, small)]
 
     def local(name: str, *, correct: bool) -> Method:
         return Method(
@@ -171,13 +179,14 @@ def methods(config: ComparisonConfig) -> tuple[Method, ...]:
             name=name, step_size=step_size, from_scratch=from_scratch, tolerance=tolerance
         )
 
-    same_step = full(f"dual ascent {step_size:.3g}", step_size, from_scratch=True)
+    same_step = full(names[0], step_size, from_scratch=True)
     return (
         local("TRIRL", correct=True),
         local("uncorrected", correct=False),
-        *((same_step,) if small < step_size else ()),
-        full(f"dual ascent {small:.3g}", small, from_scratch=True),
-        full(f"dual ascent {small:.3g} warm", small, from_scratch=False),
+        # nothing is to be seen of two steps that are nearly the same
+        *((same_step,) if names[0] != names[1] else ()),
+        full(names[1], small, from_scratch=True),
+        full(f"{names[1]} warm", small, from_scratch=False),
     )
 
 
@@ -189,6 +198,10 @@ def compare(
     Args:
         config: what to run.
         progress: called with a method's name and each new iterate.
+
+    Raises:
+        ConfigError: TRIRL diverges in its first step, no multiplier meets the KL bound, or the
+            policy of a bound per state does not settle.
     """
     chosen = methods(config)
     world, problem = build_problem(config)
@@ -196,6 +209,10 @@ def compare(
         ascend(problem, method, config.iterations, partial(progress, method.name))
         for method in chosen
     )
+    if len(ascents[0].iterates) == 1:
+        raise ConfigError(
+            "TRIRL diverges in its first step; expected a smaller beta or a larger eta"
+        )
     return Comparison(
         config=config,
         world=world,

@@ -131,6 +131,15 @@ class FeatureMatching:
     """
 
     def __init__(self, features: Array, expert_log_occupancy: Array) -> None:
+        """Take the expert's expectations.
+
+        Args:
+            features: of states and actions, shape (S, A, K).
+            expert_log_occupancy: log rho_E, shape (S, A), nats.
+
+        Raises:
+            ConfigError: the features are of other states and actions.
+        """
         if features.ndim != 3 or features.shape[:2] != expert_log_occupancy.shape:
             raise ConfigError(
                 f"features have shape {features.shape}, expected "

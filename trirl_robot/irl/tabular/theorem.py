@@ -19,6 +19,8 @@ _BISECTIONS = 80
 """Halvings of log(1 + eta), from 0 to `_LARGEST_LOG_SCALE`: down to rounding."""
 _LARGEST_LOG_SCALE = 40.0
 _MOST_IMPROVEMENTS = 500
+_SETTLED = 1e-12
+"""Greatest change of log pi, as a share of its size, at which a policy has settled."""
 
 
 def policy_gap(mdp: TabularMdp, reward: Array, log_policy: Array) -> float:
@@ -69,7 +71,8 @@ def per_state_step(
         eta, improved = _project(q_values, log_previous, kl_bound)
         change = float(np.max(np.abs(improved - log_policy)))
         log_policy = improved
-        if change < 1e-12:
+        # of a policy that is nearly deterministic, rounding leaves more
+        if change < _SETTLED * max(1.0, float(np.max(np.abs(log_policy)))):
             return PerStateStep(eta=eta, log_policy=log_policy)
     raise ConfigError("the policy of a bound per state does not settle; expected a smaller bound")
 

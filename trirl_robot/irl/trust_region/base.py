@@ -39,7 +39,12 @@ class TrustRegion(ABC):
         return {"trust_region/marginal_eta": self.marginal_eta}
 
     def begin(self, policy: GaussianPolicy, advantage_scale: float) -> None:
-        """Take note of the policy before the update, and of what its advantages are divided by."""
+        """Take note of the policy before the update.
+
+        Args:
+            policy: as it is before the update.
+            advantage_scale: what its advantages are divided by, in units of the reward.
+        """
         del policy
         self._scale = advantage_scale
 
@@ -56,7 +61,8 @@ class TrustRegion(ABC):
             old_log_std: log standard deviations before the update, shape (m,).
 
         Returns:
-            Means and log standard deviations to be improved, and what is added to the loss.
+            Means, (B, m), and log standard deviations, (m,) or (B, m), to be improved, and what is
+            added to the loss, a scalar.
         """
 
     @torch.no_grad()

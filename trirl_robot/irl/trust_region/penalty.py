@@ -72,6 +72,7 @@ class Penalty(TrustRegion):
         self._measured = config.multiplier == "marginal"
         self.penalty = 0.0
         """Coefficient of the KL beside normalised advantages."""
+        self._used = 0.0
 
     @property
     def eta(self) -> float:
@@ -81,12 +82,13 @@ class Penalty(TrustRegion):
     @property
     def metrics(self) -> dict[str, float]:
         """What there is to report of the latest update beside its KL and its multiplier."""
-        return {**super().metrics, "trust_region/penalty": self.penalty}
+        return {**super().metrics, "trust_region/penalty": self._used}
 
     def constrain(
         self, mean: Tensor, log_std: Tensor, old_mean: Tensor, old_log_std: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the policy as it is, and the penalty; see `TrustRegion.constrain`."""
+        self._used = self.penalty
         kl = gaussian_kl(mean, log_std, old_mean, old_log_std).mean()
         return mean, log_std, self.penalty * kl
 
