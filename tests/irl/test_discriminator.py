@@ -116,8 +116,8 @@ def test_the_logit_of_an_absorbing_state_is_the_ratio_of_the_time_spent_there(gr
     for _ in range(4):
         trainer.update(policy, generator)
     logit = trainer.discriminator(trainer.features.absorbing[None])
-    # a tenth is added to either side's share
-    assert float(logit.detach()) == pytest.approx(math.log(0.9 / 0.5), abs=0.1)
+    # a hundredth is added to either side's share
+    assert float(logit.detach()) == pytest.approx(math.log(0.81 / 0.41), abs=0.1)
     alive = trainer.discriminator(trainer.features.scale(policy.inputs)).detach().mean()
     assert float(alive) == pytest.approx(math.log(0.2 / 0.6), abs=0.1)
 
@@ -141,7 +141,7 @@ def test_an_absorbing_state_is_remembered_when_the_policy_does_not_get_there_any
         trainer.update(side(trainer.features, same, absorbing_share=share), generator)
     logit = trainer.discriminator(trainer.features.absorbing[None])
     # it is forgotten by a hundredth in an iteration
-    assert float(logit.detach()) == pytest.approx(math.log(0.1 / (0.1 + 0.3 * 0.99**3)), abs=0.2)
+    assert float(logit.detach()) == pytest.approx(math.log(0.01 / (0.01 + 0.3 * 0.99**3)), abs=0.2)
 
 
 def test_terminations_count_for_as_long_as_the_discount_lets_them():
