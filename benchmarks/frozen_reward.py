@@ -239,7 +239,7 @@ def _print(rows: list[Row], json_file: Path | None) -> None:
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(_label(row), []).append(row)
-    table = Table("reward", "seeds", "IQM (95 %)", "mean ± std", "worst", "minutes")
+    table = Table("reward", "seeds", "IQM (95 %)", "mean ± std", "worst", "CPU minutes")
     figures = []
     for reward, group in groups.items():
         scores = np.array([row["normalised"] for row in group])

@@ -20,7 +20,9 @@ from trirl_robot.config import to_mapping
 from trirl_robot.evaluation.results import machine
 from trirl_robot.evaluation.rollouts import EvaluationResult, Policy, RandomPolicy, evaluate
 from trirl_robot.files import write_text_atomically
+from trirl_robot.irl.discriminator import ABSORBED_DECAY, ABSORBING_WEIGHT
 from trirl_robot.irl.features import ACTION
+from trirl_robot.irl.samples import LEAST_ABSORBING_SHARE
 from trirl_robot.rl.policy import MeanAction
 from trirl_robot.runs.algorithms import load_algorithm
 from trirl_robot.runs.checkpoint import load_checkpoint
@@ -111,6 +113,8 @@ class Cell:
         settings = load_algorithm(self.method, task, self.overrides)
         drawn = load_randomisation(self.randomisation)
         measured = [PROTOCOL, EPISODES, EVERY_STEPS, made_by(task)]
+        if getattr(task, "terminate_when_unhealthy", False):
+            measured += [LEAST_ABSORBING_SHARE, ABSORBED_DECAY, ABSORBING_WEIGHT]
         return digest(settings, task, drawn, measured)
 
     @property

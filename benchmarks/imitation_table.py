@@ -22,6 +22,8 @@ Key = tuple[str, str, str]
 """Setting, task and method."""
 Array = NDArray[np.float64]
 
+LEAST_RUNS = 5
+"""Runs of a task from which on an interval is shown: of two or three it is far too narrow."""
 REPLICATIONS = 2000
 """Resamplings behind an interval."""
 REACHED = 0.9
@@ -67,9 +69,9 @@ def _full(groups: Mapping[Key, Sequence[Row]]) -> Table:
         "mean ± std",
         "worst",
         f"steps until it stays at {REACHED}",
-        "minutes to it",
+        "CPU minutes to it",
         "falls",
-        "minutes",
+        "CPU minutes",
     )
     for key, group in sorted(groups.items()):
         scores = np.array([row["normalised"] for row in group])
@@ -96,7 +98,7 @@ def _figure(key: Key, group: Sequence[Row]) -> Figure:
         value=iqm(scores),
         unit="expert",
         goal=None if least is None else f">= {least}",
-        spread=interval([scores]),
+        spread=interval([scores]) if len(scores) >= LEAST_RUNS else None,
         n=len(group),
     )
 
@@ -163,9 +165,9 @@ def interval(tasks: Sequence[Array]) -> tuple[float, float]:
 
 
 def shown(tasks: Sequence[Array]) -> str:
-    """Return the interquartile mean with its interval; without one for a single run a task."""
+    """Return the interquartile mean with its interval; without one where a task has few runs."""
     mean = f"{iqm(np.concatenate(tasks)):.2f}"
-    if all(len(scores) == 1 for scores in tasks):
+    if min(map(len, tasks)) < LEAST_RUNS:
         return mean
     low, high = interval(tasks)
     return f"{mean} ({low:.2f} - {high:.2f})"
@@ -174,8 +176,7 @@ def shown(tasks: Sequence[Array]) -> str:
 def _aggregates(groups: Mapping[Key, Sequence[Row]], box: Box = HEAVY_HEAD) -> Table:
     """Return the interquartile means of recipes as they are over the tasks of a setting.
 
-    Methods are compared on the runs, task and seed, that every method there has done; one that
-    lacks a task which others have all done is left out.
+    Methods are compared on the runs, task and seed, that every method there has done.
     """
     columns = ("demonstrations", "method", "tasks", "runs", "IQM over tasks (95 %)", "worst run")
     table = Table(*columns, box=box)
@@ -184,17 +185,16 @@ def _aggregates(groups: Mapping[Key, Sequence[Row]], box: Box = HEAVY_HEAD) -> T
         if not group[0]["variant"]:
             done[setting][method][task] = {row["seed"]: row["normalised"] for row in group}
     for setting, methods in sorted(done.items()):
-        most = max(len(tasks) for tasks in methods.values())
-        compared = {name: tasks for name, tasks in methods.items() if len(tasks) == most}
-        shared = set.intersection(*(set(tasks) for tasks in compared.values()))
-        seeds = {
-            task: set.intersection(*(set(tasks[task]) for tasks in compared.values()))
+        shared = set.intersection(*(set(tasks) for tasks in methods.values()))
+        common = {
+            task: set.intersection(*(set(tasks[task]) for tasks in methods.values()))
             for task in sorted(shared)
         }
-        runs = sum(map(len, seeds.values()))
-        if not all(seeds.values()) or not runs:
+        seeds = {task: chosen for task, chosen in common.items() if chosen}
+        if not seeds or len(methods) == 1:
             continue
-        for method, tasks in sorted(compared.items()):
+        runs = sum(map(len, seeds.values()))
+        for method, tasks in sorted(methods.items()):
             scores = [
                 np.array([tasks[task][seed] for seed in sorted(chosen)])
                 for task, chosen in seeds.items()

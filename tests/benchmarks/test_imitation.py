@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -135,18 +136,25 @@ def test_the_aggregate_is_of_runs_that_all_methods_have_done_and_of_recipes_alon
     rows = [
         *[row([0.9], seed=seed, task=task) for seed in (0, 1) for task in ("hopper", "ant")],
         *[row([0.5], task=task, method="gail") for task in ("hopper", "ant")],
-        # neither a method that has done one task of two nor a variant takes anything from these
-        row([0.1], method="airl", task="ant"),
+        row([0.4], method="airl", task="ant"),
         row([0.1], variant="distilled", task="ant"),
-        row([0.2], seed=1, task="hopper"),
+        # nothing to compare it with
+        row([0.1], task="hopper", keep_every=20),
     ]
     print_tables(rows, None)
     shown = " ".join(capsys.readouterr().out.split())
     aggregate = shown[shown.index("IQM over tasks") :]
-    assert "gail │ ant, hopper │ 2 │ 0.50" in aggregate
-    assert "trirl │ ant, hopper │ 2 │ 0.90" in aggregate
-    assert "airl" not in aggregate
+    for method, mean in (("trirl", "0.90"), ("gail", "0.50"), ("airl", "0.40")):
+        assert f"{method} │ ant │ 1 │ {mean}" in aggregate
     assert "distilled" not in aggregate
+    assert "20th" not in aggregate
+
+
+def test_an_interval_is_shown_of_five_runs_a_task_and_not_of_fewer(capsys):
+    for seeds, interval_shown in ((4, False), (5, True)):
+        print_tables([row([0.9 + 0.01 * seed], seed=seed) for seed in range(seeds)], None)
+        found = re.search(r"0\.92 \(0\.9. - 0\.9.\)", capsys.readouterr().out)
+        assert (found is not None) == interval_shown
 
 
 @pytest.mark.parametrize(
@@ -176,7 +184,7 @@ def test_the_short_tables_have_methods_side_by_side_and_variants_beside_their_re
         for line in capsys.readouterr().out.splitlines()
     ]
     assert ["demonstrations", "task", "bc", "trirl"] in lines
-    shared = "0.90 (0.80 - 1.00), worst 0.80, n 2"
+    shared = "0.90, worst 0.80, n 2"
     assert ["10", "point-maze", "0.70, n 1", shared] in lines
     # on the seed that both have done
     assert ["10", "trirl", "point-maze", "1", "1.00", "1.00"] in lines

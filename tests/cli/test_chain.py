@@ -138,6 +138,10 @@ def at_another_rate(path):
             "--set: unknown key 'num_env'",
         ),
         (("train", "demos.hdf5", "-o", "run-x", "--algorithm", "ppo"), "give --task so101-reach"),
+        (
+            ("train", "--task", "hopper", "-o", "run-x", "--algorithm", "ppo", "--episodes", "3"),
+            "none are given",
+        ),
         (("eval", "policy.onnx", "--json", "demos.hdf5/a.json"), "choose another place"),
         (("train", "--resume", "run", "--seed", "0", "--task", "x"), "leave out --task, --seed"),
         (("train", "demos.hdf5", "--resume", "run"), "leave out DEMONSTRATIONS"),

@@ -83,6 +83,21 @@ def test_a_lost_process_is_named_and_leaves_the_network_as_it_was(started, caplo
     assert process.finish() is None
 
 
+def test_the_process_runs_the_same_code_whatever_lies_in_the_working_directory(
+    monkeypatch, tmp_path, started
+):
+    other = tmp_path / "trirl_robot" / "rl"
+    other.mkdir(parents=True)
+    for folder in (other.parent, other):
+        (folder / "__init__.py").write_text("")
+    (other / "regression_process.py").write_text("raise SystemExit('another one')\n")
+    monkeypatch.chdir(tmp_path)
+    here, there = regression(), regression()
+    process, (inputs, targets, orders) = started(there), samples()
+    process.begin(inputs, targets, orders)
+    assert process.finish() == here.fit(inputs, targets, orders)
+
+
 def test_a_process_that_does_not_start_is_never_ready(monkeypatch, caplog):
     monkeypatch.setattr("sys.executable", "/bin/false")
     process = RegressionProcess(regression())

@@ -110,6 +110,26 @@ def test_a_killed_and_resumed_run_ends_bit_for_bit_like_an_uninterrupted_one(
         assert {key: a[key] for key in timeless} == {key: b[key] for key in timeless}
 
 
+def test_what_is_left_of_a_run_is_not_taken_for_the_new_one(whole_run, tmp_path):
+    folder, config = whole_run
+    (tmp_path / "run").mkdir()
+    shutil.copy(folder.checkpoint, tmp_path / "run")
+    with pytest.raises(RunError, match=r"holds checkpoint\.pt of a run whose config\.yaml is gone"):
+        RunFolder.create(tmp_path / "run", config)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["checkpoint.pt"]
+
+
+def test_a_checkpoint_that_was_torn_by_a_kill_is_removed_by_who_goes_on(
+    demonstrations, tmp_path, tiny
+):
+    folder, config = created(demonstrations, tmp_path / "run", tiny)
+    torn = folder.path / f".{folder.checkpoint.name}.0123abcd.tmp"
+    torn.write_bytes(b"half of it")
+    train(folder, config, build_learner(config, folder.path))
+    assert not torn.exists()
+    assert folder.checkpoint.is_file()
+
+
 def test_a_folder_that_holds_a_run_is_not_overwritten(whole_run):
     folder, config = whole_run
     with pytest.raises(RunError, match="already holds a run"):

@@ -261,3 +261,12 @@ def _stop_after(iteration):
             raise KeyboardInterrupt
 
     return stop
+
+
+@pytest.mark.parametrize(
+    ("region", "expected"), [(AdaptedPenaltyConfig(), 1), (AnnealedPenaltyConfig(), 0)]
+)
+def test_a_bound_that_nothing_enforces_is_not_said_to_be_missed(region, expected):
+    watch = Watch(TrirlConfig(trust_region=region))
+    found = warnings(watch, rows(100, **{"trust_region/bound_met": 0.0}))
+    assert len(found) == expected

@@ -148,6 +148,10 @@ def resolve(
     read = None if demonstrations is None else load_demonstrations(demonstrations)
     chosen = load_task(task if task is not None else read.task)  # type: ignore[union-attr]
     settings = load_algorithm(algorithm, chosen, overrides)
+    if read is None and (episodes is not None or keep_every != 1):
+        raise ConfigError(
+            "--episodes and --keep-every choose among DEMONSTRATIONS, and none are given"
+        )
     if read is not None and isinstance(settings, TaskRewardConfig):
         raise ConfigError(
             f"{demonstrations}: algorithm {settings.algorithm} learns from the task's own reward, "
@@ -178,7 +182,7 @@ def run(folder: RunFolder, config: RunConfig, learner: Learner, console: Console
         train(folder, config, learner)
         return
     latest: dict[str, float] = {}
-    done, speed, evaluated = 0.0, 0.0, "first evaluation pending"
+    speed, evaluated = 0.0, "first evaluation pending"
     clones = isinstance(config.algorithm, ImitationConfig) and config.algorithm.start == "clone"
     is_new = not folder.checkpoint.is_file()
     with progress_bar("iterations") as progress:
@@ -191,10 +195,8 @@ def run(folder: RunFolder, config: RunConfig, learner: Learner, console: Console
         )
 
         def show(metrics: dict[str, float], iterations: int) -> None:
-            nonlocal done, speed, evaluated
+            nonlocal speed, evaluated
             latest.update(metrics)
-            steps = metrics["env_steps"] - done
-            done = metrics["env_steps"]
             if "evaluation/success_rate" in metrics:
                 evaluated = f"success {100 * metrics['evaluation/success_rate']:.0f} %"
                 if math.isnan(metrics["evaluation/median_distance_m"]):
@@ -203,7 +205,8 @@ def run(folder: RunFolder, config: RunConfig, learner: Learner, console: Console
             parts = [evaluated]
             if "time/iteration_s" in metrics:
                 # about the last ten iterations: single ones differ by much
-                now = steps / metrics["time/iteration_s"]
+                done = metrics["env_steps"]
+                now = done / metrics["iteration"] / metrics["time/iteration_s"]
                 speed = 0.9 * speed + 0.1 * now if speed else now
                 parts = [f"{done / 1e3:.0f}k steps, {speed:.0f}/s", *parts, _phases(metrics)]
             progress.update(

@@ -188,6 +188,18 @@ def read_demonstration(path: Path, name: str) -> Demonstration:
 
 
 def _read(file: h5py.File, path: Path, name: str, contract: PolicyContract) -> Demonstration:
+    try:
+        return _read_as_stored(file, path, name, contract)
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        raise DatasetError(
+            f"{path}: {name}: an entry is of another type than the format has ({error}); record it "
+            "again or leave it out"
+        ) from None
+
+
+def _read_as_stored(
+    file: h5py.File, path: Path, name: str, contract: PolicyContract
+) -> Demonstration:
     group = file["data"][name]
     attributes = group.attrs
     _check_sizes(group, f"{path}: {name}", contract)

@@ -43,7 +43,9 @@ class RegressionProcess:
         """
         self._regression = regression
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "trirl_robot.rl.regression_process"],
+            # the code of this process, whatever lies in the working directory
+            [sys.executable, "-P", "-m", "trirl_robot.rl.regression_process"],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

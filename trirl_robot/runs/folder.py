@@ -42,13 +42,19 @@ class RunFolder:
         """Start a run in a new or empty folder.
 
         Raises:
-            RunError: the folder already holds a run, or is none.
+            RunError: the folder already holds a run or what is left of one, or is none.
         """
         if path.exists() and not path.is_dir():
             raise RunError(f"{path}: a file is there; expected a new or empty folder as --output")
         if (path / CONFIG).exists():
             raise RunError(
                 f"{path}: already holds a run; go on with --resume, or choose another --output"
+            )
+        left = [name for name in (CHECKPOINT, METRICS, DISCRIMINATORS) if (path / name).exists()]
+        if left:
+            raise RunError(
+                f"{path}: holds {' and '.join(left)} of a run whose {CONFIG} is gone; choose "
+                "another --output, or remove the folder"
             )
         make_folder(path)
         write_text_atomically(path / VERSIONS, json.dumps(versions(), indent=2) + "\n")
@@ -84,6 +90,11 @@ class RunFolder:
             yield
         finally:
             os.close(descriptor)
+
+    def remove_torn(self) -> None:
+        """Remove the checkpoints in the writing of which the run was killed."""
+        for torn in self.path.glob(f".{CHECKPOINT}.*.tmp"):
+            torn.unlink(missing_ok=True)
 
     def append_metrics(self, row: dict[str, float]) -> None:
         """Add one line to the metrics."""

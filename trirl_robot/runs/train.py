@@ -229,6 +229,8 @@ class _Elapsed:
     def metrics(self) -> dict[str, float]:
         """Return the seconds on the wall's clock and those of all threads on a processor.
 
+        A critic that learns in a process of its own is not counted among the latter.
+
         All processes have to ask for it together.
         """
         return {
@@ -240,6 +242,8 @@ class _Elapsed:
 def _restore(folder: RunFolder, learner: Learner) -> dict[str, float]:
     """Load the last checkpoint or begin; return the metrics of the iteration before."""
     writes = learner.processes.is_first
+    if writes:
+        folder.remove_torn()
     if folder.checkpoint.is_file():
         state = load_checkpoint(folder.checkpoint)
         with fitting(folder.checkpoint):

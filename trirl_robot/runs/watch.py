@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from trirl_robot.files import write_text_atomically
 from trirl_robot.irl.trirl import TrirlConfig
-from trirl_robot.irl.trust_region.penalty import AdaptedPenaltyConfig
+from trirl_robot.irl.trust_region.penalty import AdaptedPenaltyConfig, AnnealedPenaltyConfig
 from trirl_robot.irl.trust_region.projection import ProjectionConfig
 from trirl_robot.rl.policy import STD_RANGE
 from trirl_robot.runs.algorithms import AlgorithmConfig
@@ -114,8 +114,11 @@ def _in_every(test: Callable[[Row], bool]) -> Callable[[Rows], bool]:
 
 
 def _conditions(config: AlgorithmConfig) -> list[Condition]:
-    conditions = [_PERFECT, _UNMET, _COLLAPSED, _SATURATED, _UNEXPLAINED, _DROPPED, _DIVERGED]
+    conditions = [_PERFECT, _COLLAPSED, _SATURATED, _UNEXPLAINED, _DROPPED, _DIVERGED]
     region = config.trust_region if isinstance(config, TrirlConfig) else None
+    if not isinstance(region, AnnealedPenaltyConfig):
+        # which enforces no bound
+        conditions.append(_UNMET)
     if isinstance(region, AdaptedPenaltyConfig):
         conditions.append(_pinned(region.minimum_eta))
     elif isinstance(region, ProjectionConfig):
