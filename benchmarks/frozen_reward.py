@@ -243,7 +243,6 @@ def _print(rows: list[Row], json_file: Path | None) -> None:
     figures = []
     for reward, group in groups.items():
         scores = np.array([row["normalised"] for row in group])
-        low, high = interval([scores])
         table.add_row(
             reward,
             str(len(group)),
@@ -258,7 +257,7 @@ def _print(rows: list[Row], json_file: Path | None) -> None:
                 value=iqm(scores),
                 unit="expert",
                 goal=GOALS.get(reward),
-                spread=(low, high),
+                spread=interval([scores]),
                 n=len(group),
             )
         )

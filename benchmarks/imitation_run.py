@@ -34,6 +34,7 @@ from trirl_robot.runs.train import build_learner, train
 from trirl_robot.sim.env import make_batch
 from trirl_robot.sim.episode_random import Purpose
 from trirl_robot.sim.randomisation.config import load_randomisation
+from trirl_robot.sim.tasks.locomotion.walkers import WalkerConfig
 from trirl_robot.sim.tasks.registry import load_task
 from trirl_robot.versions import revision
 
@@ -113,7 +114,7 @@ class Cell:
         settings = load_algorithm(self.method, task, self.overrides)
         drawn = load_randomisation(self.randomisation)
         measured = [PROTOCOL, EPISODES, EVERY_STEPS, made_by(task)]
-        if getattr(task, "terminate_when_unhealthy", False):
+        if isinstance(task, WalkerConfig) and task.terminate_when_unhealthy:
             measured += [LEAST_ABSORBING_SHARE, ABSORBED_DECAY, ABSORBING_WEIGHT]
         return digest(settings, task, drawn, measured)
 

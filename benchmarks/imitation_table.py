@@ -98,7 +98,7 @@ def _figure(key: Key, group: Sequence[Row]) -> Figure:
         value=iqm(scores),
         unit="expert",
         goal=None if least is None else f">= {least}",
-        spread=interval([scores]) if len(scores) >= LEAST_RUNS else None,
+        spread=interval([scores]),
         n=len(group),
     )
 
@@ -151,12 +151,14 @@ def iqm(scores: Array) -> float:
     return float(trim_mean(scores, 0.25))
 
 
-def interval(tasks: Sequence[Array]) -> tuple[float, float]:
-    """Return a 95 % interval of the interquartile mean over tasks.
+def interval(tasks: Sequence[Array]) -> tuple[float, float] | None:
+    """Return a 95 % interval of the interquartile mean over tasks, or None for too few runs.
 
     Runs are drawn again within each task (stratified bootstrap percentiles, Agarwal et al. 2021,
     arXiv 2108.13264).
     """
+    if min(map(len, tasks)) < LEAST_RUNS:
+        return None
     generator = np.random.default_rng(0)
     drawn = [generator.choice(scores, (REPLICATIONS, len(scores))) for scores in tasks]
     found = trim_mean(np.concatenate(drawn, axis=1), 0.25, axis=1)
@@ -167,10 +169,8 @@ def interval(tasks: Sequence[Array]) -> tuple[float, float]:
 def shown(tasks: Sequence[Array]) -> str:
     """Return the interquartile mean with its interval; without one where a task has few runs."""
     mean = f"{iqm(np.concatenate(tasks)):.2f}"
-    if min(map(len, tasks)) < LEAST_RUNS:
-        return mean
-    low, high = interval(tasks)
-    return f"{mean} ({low:.2f} - {high:.2f})"
+    spread = interval(tasks)
+    return mean if spread is None else f"{mean} ({spread[0]:.2f} - {spread[1]:.2f})"
 
 
 def _aggregates(groups: Mapping[Key, Sequence[Row]], box: Box = HEAVY_HEAD) -> Table:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from trirl_robot.errors import DeploymentError
+from trirl_robot.own_process import module_command, module_environment
 
 Status = Literal["ok", "differs", "missing"]
 
@@ -112,7 +113,8 @@ def gpu() -> Check:
         "assert torch.cuda.is_available(), 'the demo does not need one'\n"
         "print(torch.cuda.get_device_name(0))"
     )
-    return _probe("GPU", ["-c", code], needed=False, mend="optional: a driver, and torch for CUDA")
+    mend = "optional: a driver, and torch for CUDA"
+    return _probe("GPU", [sys.executable, "-c", code], needed=False, mend=mend)
 
 
 def rendering() -> Check:
@@ -147,7 +149,8 @@ def ffmpeg() -> Check:
         "assert 'libx264' in text, 'no H.264 encoder'\n"
         "print('ffmpeg', imageio_ffmpeg.get_ffmpeg_version().split('-')[0] + ', H.264')"
     )
-    return _probe("ffmpeg", ["-c", code], needed=False, mend=INSTALL.format(extra="train"))
+    mend = INSTALL.format(extra="train")
+    return _probe("ffmpeg", [sys.executable, "-c", code], needed=False, mend=mend)
 
 
 def ros() -> Check:
@@ -164,10 +167,9 @@ def ros() -> Check:
 
 
 def _ros_probe(variables: dict[str, str]) -> Check:
-    arguments = [sys.executable, "-m", "trirl_robot.cli.probes", "ros-publish"]
     publisher = subprocess.Popen(
-        arguments,
-        env={**os.environ, **variables},
+        module_command("trirl_robot.cli.probes", "ros-publish"),
+        env=module_environment(**variables),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -224,23 +226,23 @@ def _public(version: str) -> str:
 def _module_probe(
     probe: str, name: str, variables: dict[str, str], *, needed: bool, mend: str = ""
 ) -> Check:
-    arguments = ["-m", "trirl_robot.cli.probes", probe]
-    return _probe(name, arguments, needed=needed, mend=mend, variables=variables)
+    command = module_command("trirl_robot.cli.probes", probe)
+    return _probe(name, command, needed=needed, mend=mend, variables=variables)
 
 
 def _probe(
     name: str,
-    arguments: list[str],
+    command: list[str],
     *,
     needed: bool,
     mend: str,
     variables: dict[str, str] | None = None,
 ) -> Check:
-    """Run Python in a process of its own; its last line is what was found."""
+    """Run a command; its last line is what was found."""
     try:
         ended = subprocess.run(
-            [sys.executable, *arguments],
-            env={**os.environ, **(variables or {})},
+            command,
+            env=module_environment(**(variables or {})),
             capture_output=True,
             text=True,
             timeout=PROBE_SECONDS,

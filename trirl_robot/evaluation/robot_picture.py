@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 
 from trirl_robot.evaluation.video import BACKENDS
 from trirl_robot.files import replaced_atomically
+from trirl_robot.own_process import module_command, module_environment
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -106,8 +105,8 @@ def render_views(picture: RobotPicture, folder: Path) -> list[Path]:
     for backend in BACKENDS:
         try:
             ended = subprocess.run(
-                [sys.executable, "-m", "trirl_robot.evaluation.robot_picture_worker", str(folder)],
-                env={**os.environ, "MUJOCO_GL": backend},
+                module_command("trirl_robot.evaluation.robot_picture_worker", str(folder)),
+                env=module_environment(MUJOCO_GL=backend),
                 capture_output=True,
                 text=True,
                 timeout=VIEW_SECONDS,

@@ -7,9 +7,7 @@ A renderer may be missing, crash or be very slow (software on a busy machine): t
 from __future__ import annotations
 
 import logging
-import os
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trirl_robot.errors import ConfigError
+from trirl_robot.own_process import module_command, module_environment
 
 Array = NDArray[np.float64]
 
@@ -125,8 +124,8 @@ def _run_worker(folder: Path, backend: str, footage: Footage, options: VideoOpti
     )
     try:
         ended = subprocess.run(
-            [sys.executable, "-m", "trirl_robot.evaluation.video_worker", str(folder)],
-            env={**os.environ, "MUJOCO_GL": backend},
+            module_command("trirl_robot.evaluation.video_worker", str(folder)),
+            env=module_environment(MUJOCO_GL=backend),
             capture_output=True,
             text=True,
             timeout=2 * options.budget_s + START_SECONDS,

@@ -24,6 +24,7 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
+from trirl_robot.own_process import module_command, module_environment
 from trirl_robot.rl.regression import Regression, RegressionResult
 
 _log = logging.getLogger(__name__)
@@ -43,9 +44,8 @@ class RegressionProcess:
         """
         self._regression = regression
         self._process = subprocess.Popen(
-            # the code of this process, whatever lies in the working directory
-            [sys.executable, "-P", "-m", "trirl_robot.rl.regression_process"],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+            module_command("trirl_robot.rl.regression_process"),
+            env=module_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from types import FrameType, TracebackType
 from typing import IO
 
 from trirl_robot.errors import DeploymentError
+from trirl_robot.own_process import module_command, module_environment
 
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
@@ -45,13 +45,12 @@ class Processes:
             log_folder: folder for what the processes print, one file each.
         """
         log_folder.mkdir(parents=True, exist_ok=True)
-        self._environment = {
-            **os.environ,
-            "ROS_LOG_DIR": str(log_folder.resolve()),
-            "PYTHONUNBUFFERED": "1",
-            "OMP_NUM_THREADS": "1",
+        self._environment = module_environment(
+            ROS_LOG_DIR=str(log_folder.resolve()),
+            PYTHONUNBUFFERED="1",
+            OMP_NUM_THREADS="1",
             **environment,
-        }
+        )
         self._log_folder = log_folder
         self._running: dict[str, subprocess.Popen[str]] = {}
         self._logs: list[IO[str]] = []
@@ -70,7 +69,7 @@ class Processes:
         log = (self._log_folder / f"{name}.log").open("w", encoding="utf-8")
         self._logs.append(log)
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            module_command(module, *arguments),
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if read_output else log,
