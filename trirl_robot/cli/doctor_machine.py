@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from trirl_robot.errors import DeploymentError
-from trirl_robot.own_process import module_command, module_environment
+from trirl_robot.own_process import python_command, python_environment
 
 Status = Literal["ok", "differs", "missing"]
 
@@ -113,8 +113,7 @@ def gpu() -> Check:
         "assert torch.cuda.is_available(), 'the demo does not need one'\n"
         "print(torch.cuda.get_device_name(0))"
     )
-    mend = "optional: a driver, and torch for CUDA"
-    return _probe("GPU", [sys.executable, "-c", code], needed=False, mend=mend)
+    return _probe("GPU", ["-c", code], needed=False, mend="optional: a driver, and torch for CUDA")
 
 
 def rendering() -> Check:
@@ -149,8 +148,7 @@ def ffmpeg() -> Check:
         "assert 'libx264' in text, 'no H.264 encoder'\n"
         "print('ffmpeg', imageio_ffmpeg.get_ffmpeg_version().split('-')[0] + ', H.264')"
     )
-    mend = INSTALL.format(extra="train")
-    return _probe("ffmpeg", [sys.executable, "-c", code], needed=False, mend=mend)
+    return _probe("ffmpeg", ["-c", code], needed=False, mend=INSTALL.format(extra="train"))
 
 
 def ros() -> Check:
@@ -168,8 +166,8 @@ def ros() -> Check:
 
 def _ros_probe(variables: dict[str, str]) -> Check:
     publisher = subprocess.Popen(
-        module_command("trirl_robot.cli.probes", "ros-publish"),
-        env=module_environment(**variables),
+        python_command("-m", "trirl_robot.cli.probes", "ros-publish"),
+        env=python_environment(**variables),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -226,23 +224,23 @@ def _public(version: str) -> str:
 def _module_probe(
     probe: str, name: str, variables: dict[str, str], *, needed: bool, mend: str = ""
 ) -> Check:
-    command = module_command("trirl_robot.cli.probes", probe)
-    return _probe(name, command, needed=needed, mend=mend, variables=variables)
+    arguments = ["-m", "trirl_robot.cli.probes", probe]
+    return _probe(name, arguments, needed=needed, mend=mend, variables=variables)
 
 
 def _probe(
     name: str,
-    command: list[str],
+    arguments: list[str],
     *,
     needed: bool,
     mend: str,
     variables: dict[str, str] | None = None,
 ) -> Check:
-    """Run a command; its last line is what was found."""
+    """Run Python in a process of its own; its last line is what was found."""
     try:
         ended = subprocess.run(
-            command,
-            env=module_environment(**(variables or {})),
+            python_command(*arguments),
+            env=python_environment(**(variables or {})),
             capture_output=True,
             text=True,
             timeout=PROBE_SECONDS,

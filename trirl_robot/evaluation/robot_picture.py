@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from trirl_robot.evaluation.video import BACKENDS
 from trirl_robot.files import replaced_atomically
-from trirl_robot.own_process import module_command, module_environment
+from trirl_robot.own_process import python_command, python_environment
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -105,8 +105,8 @@ def render_views(picture: RobotPicture, folder: Path) -> list[Path]:
     for backend in BACKENDS:
         try:
             ended = subprocess.run(
-                module_command("trirl_robot.evaluation.robot_picture_worker", str(folder)),
-                env=module_environment(MUJOCO_GL=backend),
+                python_command("-m", "trirl_robot.evaluation.robot_picture_worker", str(folder)),
+                env=python_environment(MUJOCO_GL=backend),
                 capture_output=True,
                 text=True,
                 timeout=VIEW_SECONDS,

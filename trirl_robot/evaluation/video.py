@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trirl_robot.errors import ConfigError
-from trirl_robot.own_process import module_command, module_environment
+from trirl_robot.own_process import python_command, python_environment
 
 Array = NDArray[np.float64]
 
@@ -124,8 +124,8 @@ def _run_worker(folder: Path, backend: str, footage: Footage, options: VideoOpti
     )
     try:
         ended = subprocess.run(
-            module_command("trirl_robot.evaluation.video_worker", str(folder)),
-            env=module_environment(MUJOCO_GL=backend),
+            python_command("-m", "trirl_robot.evaluation.video_worker", str(folder)),
+            env=python_environment(MUJOCO_GL=backend),
             capture_output=True,
             text=True,
             timeout=2 * options.budget_s + START_SECONDS,

@@ -24,7 +24,7 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
-from trirl_robot.own_process import module_command, module_environment
+from trirl_robot.own_process import python_command, python_environment
 from trirl_robot.rl.regression import Regression, RegressionResult
 
 _log = logging.getLogger(__name__)
@@ -44,8 +44,8 @@ class RegressionProcess:
         """
         self._regression = regression
         self._process = subprocess.Popen(
-            module_command("trirl_robot.rl.regression_process"),
-            env=module_environment(),
+            python_command("-m", "trirl_robot.rl.regression_process"),
+            env=python_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

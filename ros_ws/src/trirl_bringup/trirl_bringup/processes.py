@@ -12,7 +12,7 @@ from types import FrameType, TracebackType
 from typing import IO
 
 from trirl_robot.errors import DeploymentError
-from trirl_robot.own_process import module_command, module_environment
+from trirl_robot.own_process import python_command, python_environment
 
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
@@ -45,7 +45,7 @@ class Processes:
             log_folder: folder for what the processes print, one file each.
         """
         log_folder.mkdir(parents=True, exist_ok=True)
-        self._environment = module_environment(
+        self._environment = python_environment(
             ROS_LOG_DIR=str(log_folder.resolve()),
             PYTHONUNBUFFERED="1",
             OMP_NUM_THREADS="1",
@@ -69,7 +69,7 @@ class Processes:
         log = (self._log_folder / f"{name}.log").open("w", encoding="utf-8")
         self._logs.append(log)
         process = subprocess.Popen(
-            module_command(module, *arguments),
+            python_command("-m", module, *arguments),
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if read_output else log,
