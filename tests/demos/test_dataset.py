@@ -127,10 +127,11 @@ def test_entries_of_another_type(path):
         ("rewards", ["none"] * 12),
         ("states", None),
         ("actions", None),
+        ("timestamps/command_ns", [float("nan")] * 12),
         ("dropped_cycles", "few"),
         ("task_parameters", [1.0, 2.0]),
     ):
-        other = shutil.copy(path, path.with_name(f"{key}.hdf5"))
+        other = shutil.copy(path, path.with_name("other.hdf5"))
         with h5py.File(other, "a") as file:
             group = file["data/demo_1"]
             if key in group.attrs:

@@ -19,6 +19,7 @@ from trirl_robot.demos.schema import (
     Demonstration,
     EpisodeMetadata,
     Flags,
+    Nanoseconds,
     check_demonstration,
 )
 from trirl_robot.demos.store import demonstration_names, opened, read_contract
@@ -208,6 +209,10 @@ def _read_as_stored(
     def flags(key: str) -> Flags:
         return np.asarray(group[key][()], dtype=bool)
 
+    def times(key: str) -> Nanoseconds:
+        # fractions, or NaN, are no nanoseconds
+        return np.asarray(group[f"timestamps/{key}"][()]).astype(np.int64, casting="same_kind")
+
     def fields(key: str) -> Array:
         parts = [group[key][f.name][()] for f in contract.observation]
         return np.concatenate(parts, axis=-1, dtype=np.float64)
@@ -222,8 +227,8 @@ def _read_as_stored(
         reward=np.asarray(group["rewards"][()], dtype=np.float64),
         terminated=flags("terminated"),
         truncated=flags("truncated"),
-        observation_ns=np.asarray(group["timestamps/observation_ns"][()], dtype=np.int64),
-        command_ns=np.asarray(group["timestamps/command_ns"][()], dtype=np.int64),
+        observation_ns=times("observation_ns"),
+        command_ns=times("command_ns"),
         late_cycles=int(attributes["late_cycles"]),
         dropped_cycles=int(attributes["dropped_cycles"]),
         remark=str(attributes["remark"]),
