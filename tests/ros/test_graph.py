@@ -241,11 +241,11 @@ def test_killed_bringup_takes_its_children_with_it(start_bringup, tmp_path):
 
 
 def test_failing_node_ends_the_deployment_with_its_reason(reaching_file, tmp_path, monkeypatch):
-    # the graph's own Python cannot import the policy package: its node ends at once
+    # the policy package that the graph's processes find is broken: its node ends at once
     broken = tmp_path / "broken" / "trirl_policy"
     broken.mkdir(parents=True)
     (broken / "__init__.py").write_text("raise SystemExit('no robot here')\n")
-    monkeypatch.setenv("PYTHONPATH", str(broken.parent))
+    monkeypatch.syspath_prepend(str(broken.parent))
     with pytest.raises(DeploymentError, match="no robot here"):
         deploy(reaching_file, reaches=1, randomisation="none", seed=0, output=tmp_path / "out")
     assert not _processes_of(tmp_path)
